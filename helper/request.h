@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * request.h - what spank/ asks of helper/: the only interface between the two.
+ *
+ * Transport: one SOCK_SEQPACKET socketpair per step and node, made by the
+ * plugin in slurmstepd; the helper has the other end as fd 3.  One packet is one
+ * message: a struct msg_head and then msg_head.len bytes of fields.  The
+ * lifetime of the step is the lifetime of that socket: when the last copy on
+ * slurmstepd's side is closed, the helper takes everything back and exits.
+ *
+ * Sequence:
+ *   slurmstepd  REQUEST  at init_post_opt: the step and all its options
+ *   slurmstepd  CWD      at user_init: the job's working directory, host view
+ *   each task   JOIN     at task_init_privileged: with a reply socket (and the
+ *                        task's mount namespace where it isn't slurmstepd's)
+ *   helper      JOINED   on that reply socket: namespace fds, environment, cwd
+ *        or     FAILED   on that reply socket: one line for the user
+ *   each task   READY    at task_init: the task stands in its final cgroups
+ *   slurmstepd  DRAIN    at the last task_exit: leave the step's cgroup now
+ *   helper      DRAINED  on the main socket
+ *   slurmstepd  BYE      at exit, then close
+ *
+ * All integers are host order: both ends are one installation on one machine.
+ * A field is (uint16 tag, uint16 0, uint32 length, bytes); unknown tags, short
+ * or over-long fields and bytes behind the last field are errors.
+ */
+#ifndef BERTH_REQUEST_H
+#define BERTH_REQUEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "err.h"
+
+#define REQUEST_MAGIC 0x42525448u /* "BRTH" */
+#define REQUEST_VERSION 1
+#define REQUEST_FD 3		     /* the helper's end of the socket */
+#define REQUEST_OPTION_MAX 4096	     /* bytes of one user option, NUL included */
+#define REQUEST_MOUNTS_MAX 64	     /* mounts that a user may ask for */
+#define REQUEST_GROUPS_MAX 8192	     /* supplementary groups */
+#define REQUEST_ARGS_MAX 128	     /* plugstack arguments */
+#define REQUEST_PACKET_MAX (160 * 1024) /* bytes of one message, head included */
+#define REQUEST_FDS_MAX 6	     /* descriptors in one message */
+
+enum msg_type {
+	MSG_REQUEST = 1,
+	MSG_CWD,
+	MSG_JOIN,
+	MSG_JOINED,
+	MSG_FAILED,
+	MSG_READY,
+	MSG_DRAIN,
+	MSG_DRAINED,
+	MSG_BYE,
+};
+
+struct msg_head {
+	uint32_t magic; /* REQUEST_MAGIC */
+	uint16_t version;
+	uint16_t type; /* enum msg_type */
+	uint32_t len;  /* bytes behind the head */
+};
+
+enum tristate { UNSET = 0, NO = 1, YES = 2 };
+
+/* Strings are NULL where not given, else 1..REQUEST_OPTION_MAX-1 bytes. */
+struct request {
+	uint32_t job_id, step_id; /* Slurm's numbers; batch 0xfffffffb, interactive 0xfffffffa */
+	uint32_t uid, gid;
+	uint32_t ntasks; /* tasks of the step on this node, >= 1 */
+	uint32_t *groups;
+	uint32_t ngroups;
+	char *node;	 /* SLURMD_NODENAME, for messages */
+	char *image;	 /* absolute path; or NULL with join set */
+	char *mounts;	 /* as in --container-mounts */
+	char *workdir;
+	char *env_names; /* as in --container-env */
+	char *unshare;	 /* as in --container-unshare */
+	char *join;	 /* as in --container-join */
+	char *script;	 /* batch script on the host, slurmd's spool; else NULL */
+	char *spool;	 /* SlurmdSpoolDir, expanded; NULL if unknown */
+	char *slurm_conf; /* path of slurm.conf as slurmd has it; NULL: /etc/slurm */
+	char *path;	 /* the job's PATH (used with --container-env=PATH only) */
+	enum tristate writable, mount_home, remap_root;
+	char **args; /* plugstack arguments, verbatim "key=value" */
+	uint32_t nargs;
+};
+
+struct joined {
+	char **env; /* "NAME=VALUE" to set for the task; NULL-terminated */
+	uint32_t nenv;
+	char *cwd;  /* absolute, inside the container */
+	char *note; /* one line for the user's stderr, or NULL */
+	/* namespaces passed with the message, in this order of fds */
+	uint32_t ns; /* NS_* bits */
+};
+#define NS_MNT 1u
+#define NS_NET 2u
+#define NS_IPC 4u
+#define NS_UTS 8u
+#define NS_USER 16u /* last: entered at task_init, as the user */
+
+struct failed {
+	char *text; /* one line; NULL: another task has already said it */
+};
+
+/*
+ * Encoders write one whole message to buf[0..size) and return its length in
+ * bytes, or -1 (buffer too small, value over its cap).  Decoders check head,
+ * type and every field of buf[0..len), fill *ret (whose strings the caller frees
+ * with the matching _done) and return 0, or -1 with *e set and *ret untouched.
+ * No decoder reads past len, recurses, or allocates more than len bytes + a
+ * constant.  Strings must be free of NUL and control bytes (env values may hold
+ * anything but NUL).
+ */
+ssize_t request_encode(void *buf, size_t size, const struct request *r);
+int request_decode(const void *buf, size_t len, struct request *ret, struct err *e);
+void request_done(struct request *r);
+
+ssize_t joined_encode(void *buf, size_t size, const struct joined *j);
+int joined_decode(const void *buf, size_t len, struct joined *ret, struct err *e);
+void joined_done(struct joined *j);
+
+ssize_t failed_encode(void *buf, size_t size, const struct failed *f);
+int failed_decode(const void *buf, size_t len, struct failed *ret, struct err *e);
+void failed_done(struct failed *f);
+
+/*
+ * Messages with one optional string (CWD: the path; a JOIN, READY, DRAIN, BYE has
+ * none): same rules.  plain_decode sets *ret to NULL where there is no string.
+ */
+ssize_t plain_encode(void *buf, size_t size, enum msg_type type, const char *text);
+int plain_decode(const void *buf, size_t len, enum msg_type type, char **ret, struct err *e);
+
+/* Type of the message in buf[0..len), or -1 if its head is not sound. */
+int msg_type(const void *buf, size_t len);
+
+/*
+ * Send or receive one message with at most REQUEST_FDS_MAX descriptors.  Received
+ * descriptors are CLOEXEC and the caller's.  More than were asked for are closed
+ * and the call fails.  timeout_ms < 0: no limit.  msg_recv returns the message's
+ * length, 0 at end of file, -1 with errno (ETIMEDOUT, EMSGSIZE, ...).
+ * pid (may be NULL) gets the sender's pid where SO_PASSCRED is on, else 0.
+ * Neither raises SIGPIPE.
+ */
+int msg_send(int sock, const void *buf, size_t len, const int *fds, unsigned nfds);
+ssize_t msg_recv(int sock, void *buf, size_t size, int *fds, unsigned *nfds, pid_t *pid,
+		 int timeout_ms);
+
+#endif
