@@ -12,7 +12,8 @@
 
 #include <stddef.h>
 
-#define ERR_TEXT_MAX 512
+#define ERR_TEXT_MAX  512
+#define ERR_QUOTE_MAX 84 /* what err_quote writes, NUL included */
 
 struct err {
 	char text[ERR_TEXT_MAX]; /* "" while nothing failed */
@@ -34,5 +35,11 @@ int err_sys(struct err *e, int errnum, const char *fmt, ...) __attribute__((form
  * (C0, DEL, bytes >= 0x80 that are not part of valid UTF-8, C1) by '?'.
  */
 void err_clean(char *text, size_t len);
+
+/*
+ * Copy text[0..len), cleaned, to out for use in a message; of a long text the
+ * beginning and "...".  Returns out.
+ */
+const char *err_quote(char out[ERR_QUOTE_MAX], const char *text, size_t len);
 
 #endif
