@@ -35,13 +35,13 @@
 
 #define REQUEST_MAGIC 0x42525448u /* "BRTH" */
 #define REQUEST_VERSION 1
-#define REQUEST_FD 3		     /* the helper's end of the socket */
-#define REQUEST_OPTION_MAX 4096	     /* bytes of one user option, NUL included */
-#define REQUEST_MOUNTS_MAX 64	     /* mounts that a user may ask for */
-#define REQUEST_GROUPS_MAX 8192	     /* supplementary groups */
-#define REQUEST_ARGS_MAX 128	     /* plugstack arguments */
+#define REQUEST_FD 3			/* the helper's end of the socket */
+#define REQUEST_OPTION_MAX 4096		/* bytes of one user option, NUL included */
+#define REQUEST_MOUNTS_MAX 64		/* mounts that a user may ask for */
+#define REQUEST_GROUPS_MAX 8192		/* supplementary groups */
+#define REQUEST_ARGS_MAX 128		/* plugstack arguments */
 #define REQUEST_PACKET_MAX (160 * 1024) /* bytes of one message, head included */
-#define REQUEST_FDS_MAX 6	     /* descriptors in one message */
+#define REQUEST_FDS_MAX 6		/* descriptors in one message */
 
 enum msg_type {
 	MSG_REQUEST = 1,
@@ -71,17 +71,17 @@ struct request {
 	uint32_t ntasks; /* tasks of the step on this node, >= 1 */
 	uint32_t *groups;
 	uint32_t ngroups;
-	char *node;	 /* SLURMD_NODENAME, for messages */
-	char *image;	 /* absolute path; or NULL with join set */
-	char *mounts;	 /* as in --container-mounts */
+	char *node;   /* SLURMD_NODENAME, for messages */
+	char *image;  /* absolute path; or NULL with join set */
+	char *mounts; /* as in --container-mounts */
 	char *workdir;
-	char *env_names; /* as in --container-env */
-	char *unshare;	 /* as in --container-unshare */
-	char *join;	 /* as in --container-join */
-	char *script;	 /* batch script on the host, slurmd's spool; else NULL */
-	char *spool;	 /* SlurmdSpoolDir, expanded; NULL if unknown */
+	char *env_names;  /* as in --container-env */
+	char *unshare;	  /* as in --container-unshare */
+	char *join;	  /* as in --container-join */
+	char *script;	  /* batch script on the host, slurmd's spool; else NULL */
+	char *spool;	  /* SlurmdSpoolDir, expanded; NULL if unknown */
 	char *slurm_conf; /* path of slurm.conf as slurmd has it; NULL: /etc/slurm */
-	char *path;	 /* the job's PATH (used with --container-env=PATH only) */
+	char *path;	  /* the job's PATH (used with --container-env=PATH only) */
 	enum tristate writable, mount_home, remap_root;
 	char **args; /* plugstack arguments, verbatim "key=value" */
 	uint32_t nargs;
@@ -110,8 +110,8 @@ struct failed {
  * bytes, or -1 (buffer too small, value over its cap).  Decoders check head,
  * type and every field of buf[0..len), fill *ret (whose strings the caller frees
  * with the matching _done) and return 0, or -1 with *e set and *ret untouched.
- * No decoder reads past len, recurses, or allocates more than len bytes + a
- * constant.  Strings must be free of NUL and control bytes (env values may hold
+ * No decoder reads past len, recurses, or allocates more than twice len bytes +
+ * a constant.  Strings must be free of NUL and control bytes (env values may hold
  * anything but NUL).
  */
 ssize_t request_encode(void *buf, size_t size, const struct request *r);
