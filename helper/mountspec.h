@@ -4,7 +4,8 @@
  * argument, to a list.  SRC[:DST[:FLAGS]][,...]; tmpfs:/path[:opts].  Meaning as
  * in pyxis: DST defaults to SRC; FLAGS joined by '+': ro rw, [r]private,
  * [r]slave, [r]shared (refused: nothing may propagate to the host), bind, rbind.
- * "\:" "\," and "\\" stand for the character itself.  Pure text: no file is
+ * "\:" "\," and "\\" stand for the character itself.  nosuid, nodev and
+ * x-create=... are taken and change nothing: so it is always.  Pure text: no file is
  * looked at.  Used on the submit side for early messages and again by the helper.
  */
 #ifndef BERTH_MOUNTSPEC_H
@@ -19,11 +20,11 @@ enum mount_kind { MOUNT_BIND, MOUNT_TMPFS };
 
 struct mount_spec {
 	enum mount_kind kind;
-	char *src;	  /* MOUNT_BIND: absolute, or relative to the job's cwd ("./x", "x") */
-	char *dst;	  /* absolute path in the container, no "." or ".." component, no "//" */
-	bool ro;	  /* asked for read-only */
-	bool recursive;	  /* false only for plain "bind" */
-	bool slave;	  /* propagation host -> container asked for */
+	char *src;	     /* MOUNT_BIND: absolute, or relative to the job's cwd ("./x", "x") */
+	char *dst;	     /* absolute path in the container, no "." or ".." component, no "//" */
+	bool ro;	     /* asked for read-only */
+	bool recursive;	     /* false only for plain "bind" */
+	bool slave;	     /* propagation host -> container asked for */
 	unsigned tmpfs_mode; /* MOUNT_TMPFS: 01777 unless mode= */
 	size_t tmpfs_size;   /* bytes; 0: the site's default */
 };
@@ -38,9 +39,13 @@ struct mount_list {
  * of entries allowed.  Destinations "/", and those at or below /proc, /sys and
  * /dev are refused, except a bind without a different DST whose SRC is below /dev
  * (a device: the helper makes a node in the container's own /dev), or whose DST is
- * the same path.  0, or -1 with *e naming the entry and what was expected.
+ * the same path.  A relative SRC needs a DST.  0, or -1 with *e naming the option
+ * (--container-mounts), the entry and what was expected.
  */
 int mount_list_parse(const char *text, size_t max, struct mount_list *ret, struct err *e);
+/* The same for a text that came from elsewhere, e.g. option "mounts=". */
+int mount_list_parse_as(const char *option, const char *text, size_t max, struct mount_list *ret,
+			struct err *e);
 void mount_list_done(struct mount_list *l);
 
 /*
