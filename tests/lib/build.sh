@@ -1,19 +1,28 @@
 # shellcheck shell=bash
-# Builds this tree out of place and installs it below a prefix.
+# Builds this tree and installs it below $BERTH_PREFIX, from a copy: the checkout is left as it is, and may change
+# meanwhile. BERTH_COMMITTED=yes takes HEAD, else the files as they are now.
 
-# tree_build LOG BUILDDIR PREFIX [configure arguments]: autoreconf if configure is missing or old, configure, make.
-tree_build() {
-    local log=$1 dir=$2 prefix=$3
-    shift 3
-    mkdir -p "$dir"
-    if [[ ! -x $BERTH_TOP/configure || $BERTH_TOP/configure.ac -nt $BERTH_TOP/configure ]]; then
-        quietly "$log" autoreconf -fi "$BERTH_TOP" || return
+# source_copy DIR
+source_copy() {
+    mkdir -p "$1"
+    if [[ ${BERTH_COMMITTED:-no} == yes ]]; then
+        git -C "$BERTH_TOP" archive HEAD | tar -C "$1" -x
+    elif git -C "$BERTH_TOP" rev-parse --git-dir >/dev/null 2>&1; then
+        git -C "$BERTH_TOP" ls-files -z --cached --others --exclude-standard |
+            tar -C "$BERTH_TOP" --null --ignore-failed-read -cf - -T - 2>/dev/null | tar -C "$1" -x
+    else
+        cp -a "$BERTH_TOP/." "$1"
     fi
-    [[ -f $dir/config.status ]] ||
-        quietly "$log" env -C "$dir" "$BERTH_TOP/configure" --prefix="$prefix" \
-            --with-slurm-plugindir="$prefix/lib/slurm" "$@" || return
-    quietly "$log" make -C "$dir" -j"$(nproc)"
 }
 
-# tree_install LOG BUILDDIR
-tree_install() { quietly "$1" make -C "$2" install; }
+# tree_build [configure arguments]: $BERTH_W/src, built in $BERTH_W/build, installed below $BERTH_PREFIX.
+tree_build() {
+    local src=$BERTH_W/src dir=$BERTH_W/build log=$BERTH_W/log/build.log
+    source_copy "$src" || return 1
+    mkdir -p "$dir"
+    [[ -x $src/configure ]] || quietly "$log" env -C "$src" autoreconf -fi || return 1
+    quietly "$log" env -C "$dir" "$src/configure" --prefix="$BERTH_PREFIX" \
+        --with-slurm-plugindir="$BERTH_PREFIX/lib/slurm" "$@" || return 1
+    quietly "$log" make -C "$dir" -j"$(nproc)" || return 1
+    quietly "$log" make -C "$dir" install
+}

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # A private Slurm on this host: munged, slurmctld and N slurmd, all below one directory of their own.
 #
-#   cluster_up [N]      starts it (N nodes, default 2); sets and exports BERTH_W, BERTH_NODES, SLURM_CONF ...
+#   cluster_up [N]      = cluster_new [N], then cluster_start: makes it (N nodes, default 2), starts it;
+#                       exports BERTH_W, BERTH_NODES, SLURM_CONF ...
 #   cluster_restart     writes the configuration again from the knobs (slurm-conf.sh) and restarts the Slurm daemons
 #   cluster_down        ends it and removes all it made
 #   plugstack_write     writes plugstack.conf alone (read by every new step; no restart needed)
@@ -23,7 +24,7 @@ slot_take() {
         [[ -L $link && ! -d $link ]] && rm -f "$link"
         if ln -sT "$BERTH_W" "$link" 2>/dev/null; then
             BERTH_SLOT=$i
-            return
+            return 0
         fi
     done
     die "nine test clusters on this machine already; see $BERTH_RUN"
@@ -83,7 +84,7 @@ daemons_start() {
     local n
     daemon slurmctld -f "$SLURM_CONF"
     for n in $BERTH_NODES; do daemon slurmd -N "$n" -f "$SLURM_CONF"; done
-    wait_until 30 nodes_are idle && return
+    wait_until 30 nodes_are idle && return 0
     warn "the nodes did not become idle:"
     sinfo -N -o '%N %T %E' >&2
     tail -n 15 "$BERTH_W"/log/*.log >&2
@@ -127,30 +128,32 @@ cluster_env() {
     done | file_put "$BERTH_W/env"
 }
 
-cluster_up() {
+# cluster_new [N]: the directory, the names, the ports, the users; nothing runs yet.
+cluster_new() {
     local n=${1:-2} d
     need_root
     BERTH_W=$(mktemp -d "$BERTH_BASE/berth-test.XXXXXX")
     chmod 755 "$BERTH_W"
     slot_take
-    for d in conf log run spool ctld images tmpfs; do install -d -m 755 "$BERTH_W/$d"; done
-    install -d -m 755 "$BERTH_W/munge"
+    for d in conf log run spool ctld images munge tmpfs; do install -d -m 755 "$BERTH_W/$d"; done
     install -d -m 700 "$BERTH_W/state"
     BERTH_NODES=$(cluster_names "$n")
     BERTH_PREFIX=${BERTH_PREFIX:-$BERTH_W/inst}
     BERTH_IMAGES=$BERTH_W/images
     SLURM_CONF=$BERTH_W/conf/slurm.conf
     export BERTH_W BERTH_SLOT BERTH_NODES BERTH_PREFIX BERTH_IMAGES SLURM_CONF
-    while :; do
-        ports_pick $((n + 1)) | tr '\n' ' ' >"$BERTH_W/ports"
-        (($(wc -w <"$BERTH_W/ports") == n + 1)) && break
-    done
+    ports_pick $((n + 1)) >"$BERTH_W/ports"
     cluster_env
     users_up
+}
+
+cluster_start() {
     conf_write
     munge_start
     daemons_start
 }
+
+cluster_up() { cluster_new "$@" && cluster_start; }
 
 cluster_restart() {
     local names

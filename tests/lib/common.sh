@@ -1,5 +1,8 @@
 # shellcheck shell=bash
 # Progress lines, failure, waiting, and commands whose output matters only when they fail.
+#
+# Everywhere below tests/lib `return` has its number: teardown of a failed test and clean-up run in a trap, where a
+# bare one gives the status from before the trap.
 
 BERTH_T0=${BERTH_T0:-$EPOCHREALTIME}
 STEP_NAME='' STEP_T0=''
@@ -17,6 +20,9 @@ step() {
     STEP_NAME=$* STEP_T0=$EPOCHREALTIME
     printf '[%6ss] %s ...\n' "$(elapsed "$BERTH_T0")" "$*" >&2
 }
+
+# step_drop: forgets the running step; its time is told elsewhere.
+step_drop() { STEP_NAME=''; }
 
 # step_end: prints how long the running step took.
 step_end() {
@@ -46,12 +52,12 @@ quietly() {
     return "$rc"
 }
 
-# wait_until SECONDS CMD...: polls CMD every 50 ms until it succeeds.
+# wait_until SECONDS CMD...: polls CMD every 100 ms until it succeeds.
 wait_until() {
     local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
     shift
     until "$@"; do
         ((${EPOCHREALTIME/[.,]/} < end)) || return 1
-        sleep 0.05
+        sleep 0.1
     done
 }

@@ -41,7 +41,7 @@ deps_install() {
 # apt_install PACKAGE...: with a package list as old as it is, and once more with a fresh one if that fails.
 apt_install() {
     local opts=(-y -q --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120)
-    DEBIAN_FRONTEND=noninteractive apt-get "${opts[@]}" install "$@" && return
+    DEBIAN_FRONTEND=noninteractive apt-get "${opts[@]}" install "$@" && return 0
     apt-get -q -o DPkg::Lock::Timeout=120 update &&
         DEBIAN_FRONTEND=noninteractive apt-get "${opts[@]}" install "$@"
 }

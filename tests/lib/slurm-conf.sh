@@ -38,15 +38,15 @@ cgroup_version() { if [[ -d /sys/fs/cgroup/freezer ]]; then echo 1; else echo 2;
 # port_free N: nobody listens on TCP port N.
 port_free() { ! cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q "$(printf ':%04X [0-9A-F]*:0000 0A' "$1")"; }
 
-# ports_pick COUNT: that many free ports below the ephemeral range.
+# ports_pick COUNT: that many free ports below the ephemeral range, on one line.
 ports_pick() {
-    local n=$1 p
-    while ((n > 0)); do
+    local -A seen=()
+    local p
+    while ((${#seen[@]} < $1)); do
         p=$((15000 + RANDOM % 15000))
-        port_free "$p" || continue
-        echo "$p"
-        n=$((n - 1))
-    done | sort -u
+        port_free "$p" && seen[$p]=1
+    done
+    echo "${!seen[@]}"
 }
 
 # conf_by_version: slurm.conf lines whose names or values depend on the release.

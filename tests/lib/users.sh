@@ -42,7 +42,7 @@ users_down() {
 }
 
 # as alice|bob|root|NAME [VAR=VALUE ...] CMD...: runs CMD as that user, with all groups, a clean environment
-# and SLURM_CONF, in the user's home (or in $AS_CWD).
+# and SLURM_CONF, in the user's home (or in $AS_CWD), for at most $AS_TIMEOUT (60) seconds.
 as() {
     local user=$1 home
     shift
@@ -50,7 +50,7 @@ as() {
     home=$(getent passwd "$user" | cut -d: -f6)
     (
         cd "${AS_CWD:-$home}" || exit 1
-        exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups \
+        exec timeout --foreground -k 10 "${AS_TIMEOUT:-60}" setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups \
             env -i HOME="$home" USER="$user" LOGNAME="$user" SHELL=/bin/bash TERM="${TERM:-dumb}" \
             LANG=C.UTF-8 PATH="$(slurm_path)" SLURM_CONF="$SLURM_CONF" "$@"
     )
