@@ -135,7 +135,7 @@ cluster_new() {
     BERTH_W=$(mktemp -d "$BERTH_BASE/berth-test.XXXXXX")
     chmod 755 "$BERTH_W"
     slot_take
-    for d in conf log run spool ctld images munge tmpfs; do install -d -m 755 "$BERTH_W/$d"; done
+    for d in conf log run spool ctld images munge tmp tmpfs; do install -d -m 755 "$BERTH_W/$d"; done
     install -d -m 700 "$BERTH_W/state"
     BERTH_NODES=$(cluster_names "$n")
     BERTH_PREFIX=${BERTH_PREFIX:-$BERTH_W/inst}

@@ -6,7 +6,7 @@
 #   CLUSTER_EXTRA          more slurm.conf lines
 #   CLUSTER_CGROUP_EXTRA   more cgroup.conf lines
 #   CLUSTER_PROLOG_FLAGS   e.g. Contain
-#   CLUSTER_TMPFS=yes      private /tmp and /dev/shm per job (job_container/tmpfs, namespace/tmpfs)
+#   CLUSTER_TMPFS=yes      private /tmp and /dev/shm per job (job_container/tmpfs, namespace/tmpfs; implies Contain)
 #   CLUSTER_TASKPLUGIN     default task/affinity,task/cgroup
 #   CLUSTER_CPUS           CPUs that each node claims: a number (default 64; tasks are then bound only where
 #                          --cpu-bind asks for it), or `real`: the machine's own, bound by default
@@ -67,11 +67,12 @@ conf_cgroup() {
 }
 
 conf_slurm() {
-    local host ports n i=1 cpus=${CLUSTER_CPUS:-64} bind=''
+    local host ports n i=1 cpus=${CLUSTER_CPUS:-64} bind='' prolog=${CLUSTER_PROLOG_FLAGS:-}
     host=$(hostname -s)
     # Slurm cannot lay tasks out on CPUs that do not exist, so a made-up number goes without default binding.
     if [[ $cpus == real ]]; then cpus=$(nproc); else bind=TaskPluginParam=none; fi
     read -ra ports <"$BERTH_W/ports"
+    if [[ ${CLUSTER_TMPFS:-no} == yes && $prolog != *Contain* ]]; then prolog=${prolog:+$prolog,}Contain; fi
     cat <<END
 ClusterName=berth$BERTH_SLOT
 SlurmctldHost=$host(127.0.0.1)
@@ -108,7 +109,7 @@ SlurmdTimeout=60
 CompleteWait=0
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 END
-    [[ -z ${CLUSTER_PROLOG_FLAGS:-} ]] || echo "PrologFlags=$CLUSTER_PROLOG_FLAGS"
+    [[ -z $prolog ]] || echo "PrologFlags=$prolog"
     conf_by_version
     for n in $BERTH_NODES; do
         echo "NodeName=$n NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[i]} CPUs=$cpus RealMemory=4096"
@@ -146,11 +147,14 @@ file_put() {
 
 # conf_write: all files, from the knobs above.
 conf_write() {
-    local c=$BERTH_W/conf
+    local c=$BERTH_W/conf n
     conf_slurm | file_put "$c/slurm.conf"
     conf_cgroup | file_put "$c/cgroup.conf"
     conf_plugstack | file_put "$c/plugstack.conf"
     rm -f "$c/job_container.conf"
     [[ ${CLUSTER_TMPFS:-no} == yes ]] || return 0
-    printf '%s\n' AutoBasePath=true "BasePath=$BERTH_W/tmpfs" | file_put "$c/job_container.conf"
+    # The nodes are one host, and each needs a directory of its own.
+    for n in $BERTH_NODES; do
+        echo "NodeName=$n AutoBasePath=true BasePath=$BERTH_W/tmpfs/$n"
+    done | file_put "$c/job_container.conf"
 }
