@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * client.h - slurmstepd's end of the socket to berth-helper: start it, talk to it,
+ * let it go.  What is said is helper/request.h.  Nothing here prints; no call waits
+ * longer than it is told to; none changes ids, signal handlers or other descriptors.
+ */
+#ifndef BERTH_CLIENT_H
+#define BERTH_CLIENT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "../helper/err.h"
+#include "../helper/request.h"
+
+struct client {
+	int sock;     /* -1: no helper */
+	pid_t pid;    /* the helper's first process, which ends as soon as it has forked; 0: reaped */
+	pid_t parent; /* who started it */
+};
+
+#define CLIENT_NONE ((struct client){ .sock = -1 })
+
+/*
+ * Start the helper: fixed environment, /dev/null for fds 0 to 2, the socket as
+ * REQUEST_FD, no other descriptor, no blocked signals, default dispositions, cwd "/".
+ * 0, or -1 with *e (and c as CLIENT_NONE).
+ */
+int client_start(struct client *c, struct err *e);
+
+/* Send REQUEST. 0 or -1 with *e. */
+int client_request(struct client *c, const struct request *r, struct err *e);
+
+/* Send a message with one optional string; false when the helper is gone. */
+bool client_say(const struct client *c, enum msg_type type, const char *text);
+
+/* What a JOIN came to. */
+struct client_joined {
+	struct joined j;
+	int ns[5]; /* descriptors by the order of the NS_* bits; -1 where there is none */
+};
+
+enum client_answer {
+	CLIENT_JOINED,
+	CLIENT_FAILED,	/* the helper said why, to this task or to another one */
+	CLIENT_DEAD,	/* end of file: no helper any more */
+	CLIENT_TIMEOUT,
+	CLIENT_BROKEN,	/* *e says what */
+};
+
+/*
+ * Ask to join, from a task.  mntns: an fd of the task's mount namespace where it is
+ * not slurmstepd's, else -1 (the caller keeps it).  On CLIENT_JOINED the caller ends
+ * *ret with client_joined_done; on CLIENT_FAILED *why is malloced text or NULL.
+ */
+enum client_answer client_join(const struct client *c, int mntns, int timeout_ms,
+			       struct client_joined *ret, char **why, struct err *e);
+void client_joined_done(struct client_joined *j);
+
+/* Ask the helper to leave the step's cgroup and wait for its word, timeout_ms at most. */
+void client_drain(const struct client *c, int timeout_ms);
+
+/*
+ * Reap the helper's first process, waiting for it for timeout_ms at most.  Only that
+ * pid is waited for: slurmstepd waits for its tasks with wait3.
+ */
+void client_reap(struct client *c, int timeout_ms);
+
+/* Say BYE, close the socket, reap. */
+void client_end(struct client *c);
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE 1
+#include "stepinfo.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define SPOOL_FDS_MAX 4096 /* descriptors that are looked at */
+
+/* --- options --- */
+
+struct reader {
+	spank_t sp;
+	struct option_set *set; /* what has been found */
+	char *buf;		/* REQUEST_OPTION_MAX bytes */
+	char label[OPTION_NAME_MAX]; /* the name under which the last value came */
+	struct err *e;
+};
+
+enum found { ABSENT, EMPTY, FOUND };
+
+/* The variable r->label of the job's environment.  One that is too long is found, and an error. */
+static enum found read_variable(struct reader *r, enum option_id id)
+{
+	spank_err_t rc = spank_getenv(r->sp, r->label, r->buf, REQUEST_OPTION_MAX);
+
+	if (rc == ESPANK_NOSPACE) {
+		err_set(r->e, "%s: the value is longer than %d bytes, shorten it", r->label,
+			REQUEST_OPTION_MAX - 1);
+		return FOUND;
+	}
+	if (rc != ESPANK_SUCCESS)
+		return ABSENT;
+	if (option_set_value(r->set, id, r->buf) < 0)
+		err_set(r->e, "out of memory");
+	return r->set->v[id] ? FOUND : EMPTY;
+}
+
+static enum found read_carrier(struct reader *r, enum option_id id)
+{
+	enum found f;
+
+	option_name(r->label, id, NAME_CARRIER);
+	f = read_variable(r, id);
+	if (f != ABSENT)
+		return f;
+	option_name(r->label, id, NAME_CARRIER_SBATCH);
+	return read_variable(r, id);
+}
+
+/* What Slurm itself carried: the last occurrence only. */
+static enum found read_callback(struct reader *r, enum option_id id)
+{
+	struct option_set *given = options_given();
+
+	option_name(r->label, id, NAME_OPTION);
+	if (given->too_long[id]) {
+		err_set(r->e, "%s: the value is longer than %d bytes, shorten it", r->label,
+			REQUEST_OPTION_MAX - 1);
+		return FOUND;
+	}
+	free(r->set->v[id]);
+	r->set->v[id] = given->v[id];
+	given->v[id] = NULL;
+	return r->set->v[id] ? FOUND : ABSENT;
+}
+
+static enum found read_input(struct reader *r, enum option_id id)
+{
+	option_name(r->label, id, NAME_INPUT);
+	return read_variable(r, id);
+}
+
+static int check_found(struct reader *r, enum option_id id)
+{
+	if (r->e->text[0])
+		return -1;
+	return option_check(id, r->set->v[id], r->label, true, r->e);
+}
+
+/*
+ * Join or image, from the first source that says anything of either; join first,
+ * for where both stand the submit side has decided for it.  1: found, 0: no container.
+ */
+static int read_root(struct reader *r)
+{
+	static enum found (*const source[])(struct reader *, enum option_id) = {
+		read_carrier, read_callback, read_input
+	};
+
+	for (size_t i = 0; i < 3; i++) {
+		enum found join, image;
+
+		if (source[i] == read_input) {
+			strcpy(r->label, "SLURM_CONTAINER");
+			if (read_variable(r, OPTION_IMAGE) == FOUND)
+				return check_found(r, OPTION_IMAGE) < 0 ? -1 : 1;
+		}
+		join = source[i](r, OPTION_JOIN);
+		if (join == FOUND)
+			return check_found(r, OPTION_JOIN) < 0 ? -1 : 1;
+		image = source[i](r, OPTION_IMAGE);
+		if (image == FOUND)
+			return check_found(r, OPTION_IMAGE) < 0 ? -1 : 1;
+		if (image == EMPTY || (source[i] == read_callback && options_given()->off))
+			return 0;
+	}
+	return 0;
+}
+
+static int read_option(struct reader *r, enum option_id id)
+{
+	enum found f = read_carrier(r, id);
+
+	if (f == ABSENT)
+		f = read_callback(r, id);
+	if (f == ABSENT)
+		f = read_input(r, id);
+	return f == FOUND ? check_found(r, id) : 0;
+}
+
+int stepinfo_options(spank_t sp, struct option_set *ret, bool *ret_container, struct err *e)
+{
+	struct option_set s = { .off = false };
+	struct reader r = { .sp = sp, .set = &s, .buf = malloc(REQUEST_OPTION_MAX), .e = e };
+	int rc = r.buf ? read_root(&r) : err_set(e, "out of memory");
+
+	*ret_container = rc != 0;
+	/* without a container the rest does not matter, whatever it holds */
+	for (int id = 0; id < OPTION_COUNT && rc > 0; id++)
+		if (id != OPTION_IMAGE && id != OPTION_JOIN && read_option(&r, (enum option_id)id) < 0)
+			rc = -1;
+	free(r.buf);
+	if (rc <= 0) {
+		option_set_done(&s);
+		return rc;
+	}
+	*ret = s;
+	return 0;
+}
+
+/* --- request --- */
+
+static int get_ids(spank_t sp, struct request *r, struct err *e)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (spank_get_item(sp, S_JOB_ID, &r->job_id) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_STEPID, &r->step_id) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_UID, &uid) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_GID, &gid) != ESPANK_SUCCESS ||
+	    spank_get_item(sp, S_JOB_LOCAL_TASK_COUNT, &r->ntasks) != ESPANK_SUCCESS)
+		return err_set(e, "Slurm does not tell the step's ids and number of tasks");
+	r->uid = uid;
+	r->gid = gid;
+	return 0;
+}
+
+static int get_groups(spank_t sp, struct request *r, struct err *e)
+{
+	gid_t *groups = NULL;
+	int n = 0;
+
+	_Static_assert(sizeof(gid_t) == sizeof(uint32_t), "groups are passed as they are");
+	if (spank_get_item(sp, S_JOB_SUPPLEMENTARY_GIDS, &groups, &n) != ESPANK_SUCCESS || n < 0)
+		return err_set(e, "Slurm does not tell the user's groups");
+	if (n > REQUEST_GROUPS_MAX)
+		return err_set(e, "the user is in %d groups, expected at most %d", n,
+			       REQUEST_GROUPS_MAX);
+	r->groups = groups;
+	r->ngroups = groups ? (uint32_t)n : 0;
+	return 0;
+}
+
+static int get_script(spank_t sp, struct request *r, struct err *e)
+{
+	char **argv = NULL;
+	int argc = 0;
+
+	if (r->step_id != STEP_BATCH)
+		return 0;
+	if (spank_get_item(sp, S_JOB_ARGV, &argc, &argv) != ESPANK_SUCCESS || argc < 1 || !argv)
+		return err_set(e, "Slurm does not tell the path of the batch script");
+	r->script = argv[0];
+	return 0;
+}
+
+static bool list_has(const char *list, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *s = list; s && *s; s += strcspn(s, ","), s += *s == ',')
+		if (strncmp(s, name, n) == 0 && (s[n] == ',' || s[n] == '\0'))
+			return true;
+	return false;
+}
+
+/* The job's PATH matters only if it shall win over the image's. */
+static void get_path(spank_t sp, struct request *r)
+{
+	struct err unsound = { "" };
+	char *buf;
+
+	if (!list_has(r->env_names, "PATH"))
+		return;
+	buf = malloc(REQUEST_OPTION_MAX);
+	if (buf && spank_getenv(sp, "PATH", buf, REQUEST_OPTION_MAX) == ESPANK_SUCCESS && buf[0] &&
+	    option_check(OPTION_IMAGE, buf, "PATH", false, &unsound) == 0)
+		r->path = buf;
+	else
+		free(buf);
+}
+
+/* A variable of slurmstepd's own; slurmd's, so nothing that the user could set. */
+static char *own_variable(const char *name)
+{
+	char *value = getenv(name);
+
+	return value && value[0] ? value : NULL;
+}
+
+int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av,
+		     struct request *ret, struct err *e)
+{
+	struct request r = {
+		.node = own_variable("SLURMD_NODENAME"),
+		.slurm_conf = own_variable("SLURM_CONF"),
+		.image = o->v[OPTION_IMAGE],
+		.mounts = o->v[OPTION_MOUNTS],
+		.workdir = o->v[OPTION_WORKDIR],
+		.env_names = o->v[OPTION_ENV],
+		.unshare = o->v[OPTION_UNSHARE],
+		.join = o->v[OPTION_JOIN],
+		.args = av,
+		.nargs = ac > 0 ? (uint32_t)ac : 0,
+	};
+
+	if (r.nargs > REQUEST_ARGS_MAX)
+		return err_set(e, "plugstack.conf has %u arguments for berth, expected at most %d",
+			       r.nargs, REQUEST_ARGS_MAX);
+	if (get_ids(sp, &r, e) < 0 || get_groups(sp, &r, e) < 0 || get_script(sp, &r, e) < 0)
+		return -1;
+	if (o->v[OPTION_WRITABLE])
+		r.writable = option_tristate(o->v[OPTION_WRITABLE]);
+	if (o->v[OPTION_MOUNT_HOME])
+		r.mount_home = option_tristate(o->v[OPTION_MOUNT_HOME]);
+	if (o->v[OPTION_REMAP_ROOT])
+		r.remap_root = option_tristate(o->v[OPTION_REMAP_ROOT]);
+	get_path(sp, &r);
+	r.spool = stepinfo_spool(r.job_id, r.step_id);
+	*ret = r;
+	return 0;
+}
+
+void stepinfo_request_done(struct request *r)
+{
+	free(r->spool);
+	free(r->path);
+	memset(r, 0, sizeof(*r));
+}
+
+/* --- spool directory --- */
+
+bool stepinfo_is_step_socket(const char *path, uint32_t job_id, uint32_t step_id)
+{
+	const char *slash = strrchr(path, '/'), *at;
+	char id[32];
+	int n = snprintf(id, sizeof(id), "_%u.%u", job_id, step_id);
+
+	if (path[0] != '/' || !slash || n < 0)
+		return false;
+	/* a node's name may hold "_1.2" itself: only the end of the path counts */
+	at = slash + strlen(slash);
+	while (at > slash && isdigit((unsigned char)at[-1]))
+		at--;
+	if (at - slash > n && at[-1] == '.' && strncmp(at - 1 - n, id, (size_t)n) == 0)
+		return true; /* a component's number stands behind */
+	at = slash + strlen(slash) - n;
+	return at > slash && strcmp(at, id) == 0;
+}
+
+char *stepinfo_spool(uint32_t job_id, uint32_t step_id)
+{
+	DIR *d = opendir("/proc/self/fd");
+	char *dir = NULL;
+	struct dirent *entry;
+
+	for (int seen = 0; d && !dir && seen < SPOOL_FDS_MAX && (entry = readdir(d)); seen++) {
+		struct sockaddr_un a = { .sun_family = AF_UNSPEC };
+		socklen_t len = sizeof(a) - 1; /* the path may come without its NUL */
+
+		if (getsockname(atoi(entry->d_name), (struct sockaddr *)&a, &len) == 0 &&
+		    a.sun_family == AF_UNIX &&
+		    stepinfo_is_step_socket(a.sun_path, job_id, step_id)) {
+			size_t n = (size_t)(strrchr(a.sun_path, '/') - a.sun_path);
+
+			dir = strndup(a.sun_path, n ? n : 1);
+		}
+	}
+	if (d)
+		closedir(d);
+	return dir;
+}
