@@ -63,7 +63,7 @@ inside() {
 
 @test "two nodes, two tasks each" {
     # shellcheck disable=SC2016  # expanded in the job
-    run as alice srun -N2 -n4 --container="$(image base.sqsh)" \
+    run as alice srun -N2 --ntasks-per-node=2 --container="$(image base.sqsh)" \
         sh -c 'echo "$SLURMD_NODENAME $(sed -n s/IMAGE_ID=//p /etc/os-release)"'
     ok
     [[ $(grep -cx "$(node 1) base" <<<"$output") == 2 ]]

@@ -138,6 +138,8 @@ cluster_new() {
     for d in conf log run spool ctld images munge tmp tmpfs; do install -d -m 755 "$BERTH_W/$d"; done
     install -d -m 700 "$BERTH_W/state"
     BERTH_NODES=$(cluster_names "$n")
+    # One per node: PMIx servers of one step and two nodes would clash in a shared /tmp.
+    for d in $BERTH_NODES; do install -d -m 1777 "$BERTH_W/nodetmp/$d"; done
     BERTH_PREFIX=${BERTH_PREFIX:-$BERTH_W/inst}
     BERTH_IMAGES=$BERTH_W/images
     SLURM_CONF=$BERTH_W/conf/slurm.conf

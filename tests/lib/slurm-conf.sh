@@ -90,6 +90,7 @@ SlurmctldLogFile=$BERTH_W/log/slurmctld.log
 SlurmdLogFile=$BERTH_W/log/slurmd.%n.log
 SlurmctldDebug=info
 SlurmdDebug=${CLUSTER_SLURMD_DEBUG:-info}
+TmpFS=$BERTH_W/nodetmp/%n
 PlugStackConfig=$BERTH_W/conf/plugstack.conf
 MailProg=/bin/true
 ProctrackType=proctrack/cgroup
