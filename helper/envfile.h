@@ -14,6 +14,7 @@
 
 #define ENV_MAX_VARS 1024
 #define ENV_MAX_BYTES (64 * 1024) /* of all names and values of one image */
+#define ENV_TEXT_MAX (256 * 1024) /* of one file that is parsed */
 
 struct env_list {
 	char **v; /* "NAME=VALUE", NULL-terminated; v may be NULL when n is 0 */
@@ -26,7 +27,8 @@ struct env_list {
  * optional "export ", optional matching quotes around VALUE, '#' comments.  Lines
  * that are not of that form are skipped.  text need not be NUL-terminated.
  * Appends to *l (a later value for a name replaces an earlier one).
- * 0, or -1 when a limit above is passed.
+ * 0, or -1 when a limit above is passed; *l is sound then, too, and has what came
+ * before.
  */
 int env_parse_environment(const char *text, size_t len, struct env_list *l, struct err *e);
 
@@ -35,7 +37,9 @@ int env_parse_environment(const char *text, size_t len, struct env_list *l, stru
  *   export NAME=VALUE   export NAME="VALUE"   export NAME='VALUE'
  *   export NAME="${NAME:-"VALUE"}"  export NAME="${NAME:-VALUE}"   (default: VALUE)
  *   NAME=VALUE followed later by export NAME
- * where VALUE holds no other expansion ($, backquote); all other lines are skipped.
+ * where VALUE holds no other expansion ($, backquote); all other lines are skipped,
+ * and so is what stands in blocks (if ... fi, functions and the like), as nobody
+ * knows whether it would run.
  */
 int env_parse_singularity(const char *text, size_t len, struct env_list *l, struct err *e);
 
