@@ -39,9 +39,9 @@ char *account_group(const char *text, size_t len, const struct account *a, gid_t
 		    size_t *ret_len, struct err *e);
 
 /*
- * Parse the output of the program berth-passwd (one line, six fields separated by
- * '\n': name, gecos, home, shell, group, end) into *ret; each field is checked for
- * length and for ':' and control bytes.  0 or -1.
+ * Parse the output of the program berth-passwd (six lines: name, gecos, home, shell,
+ * group, and the word "end") into *ret; each field is checked for length and for ':'
+ * and control bytes.  0 or -1.
  */
 int account_parse(const char *text, size_t len, struct account *ret, struct err *e);
 
