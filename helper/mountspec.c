@@ -383,20 +383,29 @@ static int src_check(struct span src, bool has_dst, struct err *e)
 	return 0;
 }
 
-static int dst_set(struct span dst, struct mount_spec *m, struct err *e)
+/* The destination of m, whose other fields are set. */
+static int dst_set(const char *dst, struct mount_spec *m, struct err *e)
+{
+	m->dst = dst_clean(dst, e);
+	if (!m->dst)
+		return -1;
+	return is_device_bind(m) ? 0 : dst_check(m->dst, e);
+}
+
+static int dst_parse(struct span dst, struct mount_spec *m, struct err *e)
 {
 	char *text = span_unescape(dst);
+	int rc;
 
 	if (!text)
 		return err_set(e, "out of memory");
-	if (text[0] != '/' && flag_bit(dst))
-		err_set(e, "\"%s\" is in the destination's place, expected SRC:DST:%s", text, text);
+	if (flag_bit(dst))
+		rc = err_set(e, "\"%s\" is in the destination's place, expected SRC:DST:%s", text,
+			     text);
 	else
-		m->dst = dst_clean(text, e);
+		rc = dst_set(text, m, e);
 	free(text);
-	if (!m->dst || is_device_bind(m))
-		return m->dst ? 0 : -1;
-	return dst_check(m->dst, e);
+	return rc;
 }
 
 static int bind_parse(const struct span *f, size_t n, struct mount_spec *m, struct err *e)
@@ -407,7 +416,7 @@ static int bind_parse(const struct span *f, size_t n, struct mount_spec *m, stru
 	m->src = span_unescape(f[0]);
 	if (!m->src)
 		return err_set(e, "out of memory");
-	return dst_set(f[n > 1 ? 1 : 0], m, e);
+	return dst_parse(f[n > 1 ? 1 : 0], m, e);
 }
 
 static int tmpfs_parse(const struct span *f, size_t n, struct mount_spec *m, struct err *e)
@@ -416,7 +425,7 @@ static int tmpfs_parse(const struct span *f, size_t n, struct mount_spec *m, str
 	m->tmpfs_mode = 01777;
 	if (n < 2)
 		return err_set(e, "tmpfs needs a destination, expected tmpfs:/path[:OPTIONS]");
-	return dst_set(f[1], m, e);
+	return dst_parse(f[1], m, e);
 }
 
 static void mount_spec_done(struct mount_spec *m)
@@ -449,6 +458,29 @@ static int mount_parse(struct span entry, struct mount_spec *m, struct err *e)
 	return rc;
 }
 
+int mount_spec_make(const char *src, const char *dst, bool ro, struct mount_spec *ret,
+		    struct err *e)
+{
+	struct mount_spec m = { .kind = src ? MOUNT_BIND : MOUNT_TMPFS, .ro = ro, .recursive = true };
+
+	if (src && (!*src || strlen(src) >= PATH_MAX || has_control(src, strlen(src))))
+		return err_set(e, "the source is empty, longer than %d bytes or has control characters",
+			       PATH_MAX - 1);
+	if (src) {
+		m.src = strdup(src);
+		if (!m.src)
+			return err_set(e, "out of memory");
+	} else {
+		m.tmpfs_mode = 01777;
+	}
+	if (dst_set(dst, &m, e) < 0) {
+		mount_spec_done(&m);
+		return -1;
+	}
+	*ret = m;
+	return 0;
+}
+
 static bool mount_same(const struct mount_spec *a, const struct mount_spec *b)
 {
 	return a->kind == b->kind && strcmp(a->dst, b->dst) == 0 &&
@@ -457,8 +489,8 @@ static bool mount_same(const struct mount_spec *a, const struct mount_spec *b)
 	       a->tmpfs_mode == b->tmpfs_mode && a->tmpfs_size == b->tmpfs_size;
 }
 
-/* Append *m, whose strings the list then has; a mere repetition is dropped, as in pyxis. */
-static int mount_list_add(struct mount_list *l, size_t max, struct mount_spec *m, struct err *e)
+/* A mere repetition is dropped, as in pyxis. */
+int mount_list_add(struct mount_list *l, size_t max, struct mount_spec *m, struct err *e)
 {
 	struct mount_spec *v;
 

@@ -49,6 +49,16 @@ int mount_list_parse_as(const char *option, const char *text, size_t max, struct
 void mount_list_done(struct mount_list *l);
 
 /*
+ * One mount that was not given as text: a recursive bind of src, or a tmpfs where
+ * src is NULL; the destination is checked by the same rules.  0 or -1 with *e.
+ */
+int mount_spec_make(const char *src, const char *dst, bool ro, struct mount_spec *ret,
+		    struct err *e);
+
+/* Append *m, whose strings are the list's (or freed) then, whatever is returned. 0 or -1 with *e. */
+int mount_list_add(struct mount_list *l, size_t max, struct mount_spec *m, struct err *e);
+
+/*
  * Check one destination by the rules above and write its normalised form (no
  * trailing or double slashes) to out[0..size).  0, or -1 with *e set.
  */

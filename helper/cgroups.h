@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cgroups.h - where a process stands in the cgroup hierarchies, v1 and v2, and moving
+ * Berth's own processes.  Slurm's limits are never changed here.
+ */
+#ifndef BERTH_CGROUPS_H
+#define BERTH_CGROUPS_H
+
+#include <sys/types.h>
+
+/*
+ * Leave every cgroup of a Slurm job or step: v1, to the hierarchy's root; v2, to
+ * "system" or "berth" beside the jobs in slurmstepd's scope.  Best effort: a
+ * hierarchy that cannot be left is left alone.
+ */
+void cgroups_leave(void);
+
+/*
+ * Put process pid into the cgroups of the step that task stands in (v1: the step's
+ * own cgroup of each hierarchy; v2: the task's leaf).  0, or -1 when none was joined.
+ */
+int cgroups_join_step(pid_t task, pid_t pid);
+
+/*
+ * Open the directory of the step's cgroup that process-tracks it (v1: freezer, v2),
+ * given a task in its final cgroup.  O_DIRECTORY fd, or -1 (also where the path does
+ * not look like a Slurm step: nothing is killed on a guess).
+ */
+int cgroups_open_step(pid_t task);
+
+/* Kill every process in the cgroup dir and below, thawing it first. */
+void cgroups_kill(int dir);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * config.h - the plugstack arguments, which are Berth's whole configuration.
+ * docs/man/berth-plugstack.8 describes each; a test compares the two lists.
+ */
+#ifndef BERTH_CONFIG_H
+#define BERTH_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define CONFIG_LIST_MAX 64
+
+struct config_list {
+	char *v[CONFIG_LIST_MAX]; /* absolute paths */
+	size_t n;
+};
+
+struct config {
+	char *state_dir;		/* root-owned directory, made at need */
+	struct config_list trusted;	/* images below these are the site's own */
+	struct config_list deny;	/* trees that no user may bind from */
+	struct config_list devices;	/* nodes of the host's /dev that every container gets */
+	struct config_list slurm_paths; /* more paths that Slurm's commands need inside */
+	char *mounts;			/* the site's mounts, as --container-mounts; or NULL */
+	char *squashfuse, *erofsfuse;	/* FUSE servers */
+	unsigned image_linger;		/* seconds that an unused image stays mounted */
+	unsigned timeout;		/* seconds that building a container may take */
+	uint64_t tmpfs_size;		/* bytes of the writable layer, and of a tmpfs mount */
+	bool kernel_mount_user_images;
+	bool writable, mount_home, mount_cwd, mount_tmp, mount_sys, account, resolv, pmix;
+	bool slurm, remap_root;
+};
+
+/* Defaults. 0, or -1 when out of memory. */
+int config_init(struct config *c);
+
+/*
+ * Take n "key=value" strings over the defaults.  An unknown key, a value that is
+ * not of the key's kind, or a relative path is an error that names the argument.
+ */
+int config_parse(struct config *c, char *const *args, size_t n, struct err *e);
+
+/*
+ * Refuse a configuration that someone other than root can write: slurm_conf's
+ * directory, plugstack.conf and plugstack.conf.d with its files beside it (those
+ * that exist), and each trusted directory with all its parents.
+ */
+int config_check_files(const struct config *c, const char *slurm_conf, struct err *e);
+
+void config_done(struct config *c);
+
+/* The keys, for --help and for the test: "name", NULL-terminated. */
+const char *const *config_keys(void);
+
+#endif

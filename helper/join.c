@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "join.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+#define STEP_BATCH 0xfffffffbu
+#define STEP_INTERACTIVE 0xfffffffau
+#define SERVE_MS 2000
+#define BACKLOG 64
+
+static void name_of(uint32_t job, uint32_t step, char *buf, size_t size)
+{
+	snprintf(buf, size, "step-%u.%u", job, step);
+}
+
+static void address(int state, uint32_t job, uint32_t step, struct sockaddr_un *a)
+{
+	struct fd_path p = sys_fd_path(state);
+	char name[40];
+
+	memset(a, 0, sizeof(*a));
+	a->sun_family = AF_UNIX;
+	name_of(job, step, name, sizeof(name));
+	snprintf(a->sun_path, sizeof(a->sun_path), "%s/%s", p.s, name);
+}
+
+int join_listen(int state, uint32_t job, uint32_t step, struct err *e)
+{
+	struct sockaddr_un a;
+	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	address(state, job, step, &a);
+	/* a name that a killed helper left behind: step ids of a job are used once */
+	join_unlisten(state, job, step);
+	if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s, BACKLOG) < 0) {
+		err_sys(e, errno, "cannot listen in the state directory");
+		sys_close(&s);
+	}
+	return s;
+}
+
+void join_unlisten(int state, uint32_t job, uint32_t step)
+{
+	char name[40];
+
+	name_of(job, step, name, sizeof(name));
+	unlinkat(state, name, 0);
+}
+
+void join_serve(int listen_fd, uid_t uid, const struct container *c, const struct joined *j)
+{
+	char *buf = malloc(REQUEST_PACKET_MAX), want[16], *text = NULL;
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	int s = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	unsigned nfds = 0;
+	ssize_t n;
+
+	if (s < 0 || !buf || getsockopt(s, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
+	    peer.uid != 0)
+		goto done;
+	n = msg_recv(s, buf, REQUEST_PACKET_MAX, NULL, &nfds, NULL, SERVE_MS);
+	snprintf(want, sizeof(want), "%u", uid);
+	if (n <= 0 || plain_decode(buf, (size_t)n, MSG_JOIN, &text, NULL) < 0 || !text ||
+	    strcmp(text, want) != 0 || !(c->ns & NS_MNT))
+		goto done;
+	n = joined_encode(buf, REQUEST_PACKET_MAX, j);
+	if (n > 0)
+		(void)msg_send(s, buf, (size_t)n, c->fd, (unsigned)__builtin_popcount(c->ns));
+done:
+	free(text);
+	free(buf);
+	sys_close(&s);
+}
+
+static int parse_number(const char **p, uint32_t *ret)
+{
+	char *end;
+	unsigned long v;
+
+	if (**p < '0' || **p > '9')
+		return -1;
+	errno = 0;
+	v = strtoul(*p, &end, 10);
+	if (errno || v > 0xfffffff0ul)
+		return -1;
+	*p = end;
+	*ret = (uint32_t)v;
+	return 0;
+}
+
+int join_parse(const char *text, uint32_t job, uint32_t *ret_job, uint32_t *ret_step, struct err *e)
+{
+	const char *p = text, *dot = strchr(text, '.');
+
+	*ret_job = job;
+	if (dot && (parse_number(&p, ret_job) < 0 || p != dot))
+		goto bad;
+	p = dot ? dot + 1 : text;
+	if (!strcmp(p, "batch"))
+		*ret_step = STEP_BATCH;
+	else if (!strcmp(p, "interactive"))
+		*ret_step = STEP_INTERACTIVE;
+	else if (parse_number(&p, ret_step) < 0 || *p)
+		goto bad;
+	return 0;
+bad:
+	return err_set(e, "--container-join=%.80s: expected a step such as 1234.0, 0 or 1234.batch",
+		       text);
+}
+
+int join_ask(int state, const struct request *r, int timeout_ms, struct container *ret,
+	     struct joined *ret_env, struct err *e)
+{
+	struct sockaddr_un a;
+	uint32_t job, step;
+	char uid[16], *buf = NULL;
+	int fds[REQUEST_FDS_MAX], s = -1, rc = -1;
+	unsigned nfds = CONTAINER_NS_MAX;
+	struct joined j = { 0 };
+	ssize_t n;
+
+	if (join_parse(r->join, r->job_id, &job, &step, e) < 0)
+		return -1;
+	address(state, job, step, &a);
+	s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	buf = malloc(REQUEST_PACKET_MAX);
+	snprintf(uid, sizeof(uid), "%u", r->uid);
+	if (s < 0 || !buf || connect(s, (struct sockaddr *)&a, sizeof(a)) < 0)
+		goto absent;
+	n = plain_encode(buf, REQUEST_PACKET_MAX, MSG_JOIN, uid);
+	if (n < 0 || msg_send(s, buf, (size_t)n, NULL, 0) < 0)
+		goto absent;
+	n = msg_recv(s, buf, REQUEST_PACKET_MAX, fds, &nfds, NULL, timeout_ms);
+	if (n <= 0 || joined_decode(buf, (size_t)n, &j, NULL) < 0 ||
+	    (unsigned)__builtin_popcount(j.ns) != nfds)
+		goto absent;
+	*ret = CONTAINER_NONE;
+	ret->ns = j.ns;
+	for (unsigned i = 0; i < nfds; i++)
+		ret->fd[i] = fds[i];
+	ret->cwd = strdup(r->workdir ? r->workdir : j.cwd);
+	*ret_env = j;
+	rc = ret->cwd ? 0 : err_set(e, "out of memory");
+	goto done;
+absent:
+	err_set(e,
+		"--container-join=%.80s: no running step of yours with a container has that name on "
+		"this node",
+		r->join);
+done:
+	sys_close(&s);
+	free(buf);
+	return rc;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * keeper.h - one mount of each trusted image per node, shared by all steps.
+ *
+ * The keeper is a process of its own (berth-helper --keep), started by the first
+ * helper that needs an image and gone by itself when no image is used or lingering.
+ * It holds the mounts in a mount namespace that contains nothing else, so whatever
+ * ends it, the kernel takes the mounts and loop devices back; containers go on with
+ * their own clones.  Each image is mounted in a child of the keeper, so storage that
+ * hangs delays only the steps of that image.
+ */
+#ifndef BERTH_KEEPER_H
+#define BERTH_KEEPER_H
+
+#include "err.h"
+#include "image.h"
+
+#define KEEPER_SOCKET "keeper.sock" /* in the state directory */
+
+/*
+ * Have the trusted image `file` mounted by the kernel (squashfs over one loop device,
+ * erofs from the file where the kernel can).  state is the root-owned state directory
+ * (O_PATH or readable).  Starts a keeper at need.  On success *ret_mount is a detached
+ * clone of the mount (ro, nosuid, nodev) and *ret_hold a connection: the image counts
+ * as used until it is closed, and stays linger seconds longer.
+ * 0, or -1 with *e after at most timeout_ms.
+ */
+int keeper_get(int state, int file, const struct image_info *info, unsigned linger, int timeout_ms,
+	       int *ret_mount, int *ret_hold, struct err *e);
+
+/* Body of berth-helper --keep: serve the listening socket fd until idle. Exit code. */
+int keeper_main(int listen_fd, int state);
+
+#endif

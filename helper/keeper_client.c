@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "keeper.h"
+#include "keeper_wire.h"
+#include "request.h"
+#include "sys.h"
+#include "wire.h"
+
+#define ASK_BYTES 64
+#define BACKLOG 1024
+#define TRIES 5 /* keepers that may go away under us before we give up */
+
+int keeper_ask_send(int sock, const struct keeper_ask *ask, int file)
+{
+	unsigned char buf[ASK_BYTES];
+	struct wire w = wire_writer(buf, sizeof(buf));
+
+	wire_put_u32(&w, ask->kind);
+	wire_put_u32(&w, ask->linger);
+	wire_put_u64(&w, ask->offset);
+	wire_put_u64(&w, ask->length);
+	return msg_send(sock, buf, w.len, &file, 1);
+}
+
+int keeper_ask_recv(int sock, struct keeper_ask *ret, int *ret_file)
+{
+	unsigned char buf[ASK_BYTES];
+	int fds[REQUEST_FDS_MAX];
+	unsigned nfds = 1;
+	ssize_t n = msg_recv(sock, buf, sizeof(buf), fds, &nfds, NULL, 0);
+	struct wire w;
+
+	if (n <= 0)
+		return -1;
+	w = wire_reader(buf, (size_t)n);
+	ret->kind = wire_get_u32(&w);
+	ret->linger = wire_get_u32(&w);
+	ret->offset = wire_get_u64(&w);
+	ret->length = wire_get_u64(&w);
+	if (!wire_ended(&w) || nfds != 1) {
+		while (nfds > 0)
+			close(fds[--nfds]);
+		return -1;
+	}
+	*ret_file = fds[0];
+	return 0;
+}
+
+void keeper_reply(int sock, int error, int tree)
+{
+	uint32_t status = (uint32_t)error;
+
+	/* a client that is gone is noticed by poll */
+	(void)msg_send(sock, &status, sizeof(status), &tree, error ? 0 : 1);
+}
+
+int keeper_reply_recv(int sock, int timeout_ms, int *ret_tree)
+{
+	uint32_t status;
+	int fds[REQUEST_FDS_MAX];
+	unsigned nfds = 1;
+	ssize_t n = msg_recv(sock, &status, sizeof(status), fds, &nfds, NULL, timeout_ms);
+
+	if (n == 0) {
+		errno = ECONNRESET;
+		return -1;
+	}
+	if (n < 0)
+		return -1;
+	if (n == sizeof(status) && status == 0 && nfds == 1) {
+		*ret_tree = fds[0];
+		return 0;
+	}
+	while (nfds > 0)
+		close(fds[--nfds]);
+	return n == sizeof(status) && status ? (int)status : EPROTO;
+}
+
+/* The socket's address, through the state directory's descriptor: no path is walked. */
+static socklen_t address(int state, struct sockaddr_un *a)
+{
+	struct fd_path p = sys_fd_path(state);
+
+	memset(a, 0, sizeof(*a));
+	a->sun_family = AF_UNIX;
+	snprintf(a->sun_path, sizeof(a->sun_path), "%s/%s", p.s, KEEPER_SOCKET);
+	return sizeof(*a);
+}
+
+static int keeper_connect(int state)
+{
+	struct sockaddr_un a;
+	socklen_t len = address(state, &a);
+	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (s >= 0 && connect(s, (struct sockaddr *)&a, len) < 0)
+		sys_close(&s);
+	return s;
+}
+
+/* In the new process: leave everything behind but the socket and the state directory. */
+static void become_keeper(int listen_fd, int state)
+{
+	char *const argv[] = { (char *)"berth-keeper", (char *)"--keep", NULL };
+	char *const envp[] = { NULL };
+	pid_t pid;
+
+	if (setsid() < 0)
+		_exit(1);
+	pid = fork();
+	if (pid != 0)
+		_exit(pid < 0);
+	if (dup3(listen_fd, 20, 0) < 0 || dup3(state, 21, 0) < 0 || dup2(20, 3) < 0 ||
+	    dup2(21, 4) < 0)
+		_exit(1);
+	close_range(5, ~0U, 0);
+	execve("/proc/self/exe", argv, envp);
+	_exit(1);
+}
+
+/* Bind the name and hand the listening socket to a new keeper; clients can connect at once. */
+static int keeper_start(int state)
+{
+	struct sockaddr_un a;
+	socklen_t len = address(state, &a);
+	int status, s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	pid_t pid;
+
+	if (s < 0)
+		return -1;
+	unlinkat(state, KEEPER_SOCKET, 0);
+	if (bind(s, (struct sockaddr *)&a, len) < 0 || listen(s, BACKLOG) < 0) {
+		sys_close(&s);
+		return -1;
+	}
+	pid = fork();
+	if (pid == 0)
+		become_keeper(s, state);
+	sys_close(&s);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return -1;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+static int connect_or_start(int state)
+{
+	int s = keeper_connect(state), lock;
+
+	if (s >= 0)
+		return s;
+	/* one helper at a time looks again and starts it */
+	lock = openat(state, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock < 0 || flock(lock, LOCK_EX) < 0) {
+		sys_close(&lock);
+		return -1;
+	}
+	s = keeper_connect(state);
+	if (s < 0 && keeper_start(state) == 0)
+		s = keeper_connect(state);
+	sys_close(&lock);
+	return s;
+}
+
+int keeper_get(int state, int file, const struct image_info *info, unsigned linger, int timeout_ms,
+	       int *ret_mount, int *ret_hold, struct err *e)
+{
+	const struct keeper_ask ask = {
+		.kind = info->kind,
+		.linger = linger,
+		.offset = info->offset,
+		.length = info->length,
+	};
+	int rc = -1;
+
+	for (int i = 0; i < TRIES; i++) {
+		int tree, s = connect_or_start(state);
+
+		if (s < 0)
+			return err_sys(e, errno,
+				       "cannot start the keeper of images in the state directory");
+		rc = keeper_ask_send(s, &ask, file);
+		if (rc == 0)
+			rc = keeper_reply_recv(s, timeout_ms, &tree);
+		if (rc == 0) {
+			*ret_mount = tree;
+			*ret_hold = s;
+			return 0;
+		}
+		sys_close(&s);
+		if (rc > 0 || (errno != ECONNRESET && errno != EPIPE && errno != ECONNREFUSED))
+			break;
+	}
+	if (rc == EBUSY)
+		return err_set(
+			e,
+			"no free loop device; the administrator can raise the loop module's max_loop");
+	if (rc == ENODEV || rc == ENOENT)
+		return err_sys(e, rc, "this node's kernel cannot mount a %s image",
+			       info->kind == IMAGE_EROFS ? "erofs" : "squashfs");
+	if (rc > 0)
+		return err_sys(
+			e, rc,
+			"the kernel refuses it as %s (damaged, or compressed in a way it lacks)",
+			info->kind == IMAGE_EROFS ? "erofs" : "squashfs");
+	return err_sys(e, errno, "the keeper of images did not answer");
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * opener.h - the child that opens every path a user named, as the user.
+ *
+ * It has the user's full identity (uid, gid, all groups) and no privilege, so
+ * whatever it can open, the user can; root acts on the descriptors that it sends and
+ * never on the paths.  It also does all reading of hostile content: what the image
+ * is, an OCI config.json, the image's /etc.  The helper reads its messages as
+ * hostile, too.
+ *
+ * Conversation (wire.h fields):
+ *   opener  IMAGE   kind, offset, length [image]
+ *   opener  BIND    origin, flags, mode, size, dst [source, unless tmpfs] ...
+ *   opener  OPENED  -
+ *   helper  ROOT    [root directory of the mounted image]
+ *   opener  ENV     image's cwd, n, n strings [passwd, group: memfds, where wanted]
+ *   helper  CWD     path
+ *   opener  BIND    ... (cwd; PMIx's directory, which is there by now)
+ *   opener  DONE    -
+ * or at any time
+ *   opener  ERROR   text
+ */
+#ifndef BERTH_OPENER_H
+#define BERTH_OPENER_H
+
+#include <sys/types.h>
+
+#include "config.h"
+#include "err.h"
+#include "plan.h"
+#include "request.h"
+
+enum opener_msg {
+	OPENER_IMAGE = 1,
+	OPENER_BIND,
+	OPENER_OPENED,
+	OPENER_ROOT,
+	OPENER_ENV,
+	OPENER_CWD,
+	OPENER_DONE,
+	OPENER_ERROR,
+};
+
+enum bind_flag { BIND_RO = 1, BIND_RECURSIVE = 2, BIND_SLAVE = 4, BIND_TMPFS = 8 };
+
+struct opener {
+	pid_t pid; /* 0: none */
+	int sock;
+};
+#define OPENER_NONE ((struct opener){ 0, -1 })
+
+/*
+ * Start it for request r, in the mount namespace base (-1: this one).  0 or -1, *e.
+ */
+int opener_start(const struct request *r, const struct config *c, int base, struct opener *ret,
+		 struct err *e);
+
+/*
+ * The three phases from the helper's side.  Each fills *p from the opener's messages
+ * until the phase's last one; alive is a descriptor that becomes readable or hangs up
+ * when slurmstepd is gone (-1: none).  0, or -1 with *e (ETIMEDOUT and a lost opener
+ * included).
+ */
+int opener_take_image(struct opener *o, int alive, int timeout_ms, struct plan *p, struct err *e);
+int opener_take_binds(struct opener *o, int alive, int timeout_ms, struct plan *p, struct err *e);
+int opener_take_env(struct opener *o, int root, int alive, int timeout_ms, struct plan *p,
+		    struct err *e);
+int opener_take_cwd(struct opener *o, const char *cwd, int alive, int timeout_ms, struct plan *p,
+		    struct err *e);
+
+/* Kill and reap it. */
+void opener_stop(struct opener *o);
+
+/* Body of the child (opener_child.c): does not return. */
+void opener_child(const struct request *r, const struct config *c, int base, int sock)
+	__attribute__((noreturn));
+
+/*
+ * Receive one message of a child, watching alive; as msg_recv, but -1 with errno
+ * ECANCELED when slurmstepd is gone.  Used by rootfs.c, too.
+ */
+ssize_t child_recv(int sock, int alive, void *buf, size_t size, int *fds, unsigned *nfds,
+		   int timeout_ms);
+
+#endif

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The child's side of opener.h: everything here runs as the user, without privilege. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "bundle.h"
+#include "envfile.h"
+#include "ids.h"
+#include "mountspec.h"
+#include "opener.h"
+#include "run.h"
+#include "sys.h"
+#include "wire.h"
+
+#define PROGRAM_MS 10000
+#define SIF_ENV_FILES 64
+#define ETC_ENVIRONMENT_MAX (256 * 1024)
+#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+struct child {
+	const struct request *r;
+	const struct config *c;
+	int sock;
+	struct bundle bundle; /* of an OCI image */
+	bool has_bundle;
+	int bundle_fd; /* the bundle's directory */
+	struct account account;
+	bool has_account;
+};
+
+static void die(struct child *ch, const struct err *e) __attribute__((noreturn));
+static void die(struct child *ch, const struct err *e)
+{
+	unsigned char buf[ERR_TEXT_MAX + 16];
+	struct wire w = wire_writer(buf, sizeof(buf));
+
+	wire_put_u32(&w, OPENER_ERROR);
+	wire_put_str(&w, e->text);
+	(void)msg_send(ch->sock, buf, w.len, NULL, 0);
+	_exit(1);
+}
+
+static void say(struct child *ch, struct wire *w, const int *fds, unsigned nfds)
+{
+	struct err e = { "" };
+
+	if (w->bad) {
+		err_set(&e, "the image's environment is larger than %d bytes", ENV_MAX_BYTES);
+		die(ch, &e);
+	}
+	if (msg_send(ch->sock, w->p, w->len, fds, nfds) < 0)
+		_exit(1);
+}
+
+static void say_plain(struct child *ch, enum opener_msg type)
+{
+	uint32_t t = type;
+
+	if (msg_send(ch->sock, &t, sizeof(t), NULL, 0) < 0)
+		_exit(1);
+}
+
+/* ---- the image ---- */
+
+static void read_bundle(struct child *ch, int dir, struct err *e)
+{
+	char *argv[] = { (char *)BERTH_LIBEXECDIR "/berth-oci", NULL }, *text;
+	size_t len;
+	int json = openat(dir, "config.json", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (json < 0) {
+		err_sys(e, errno, "%s/config.json", ch->r->image);
+		die(ch, e);
+	}
+	text = run_program(argv, json, BUNDLE_MAX, PROGRAM_MS, &len, e);
+	sys_close(&json);
+	if (!text || bundle_parse(text, len, REQUEST_MOUNTS_MAX, &ch->bundle, e) < 0) {
+		struct err why = { "" };
+
+		err_set(&why, "%s/config.json: %s", ch->r->image, e->text);
+		die(ch, &why);
+	}
+	free(text);
+	ch->has_bundle = true;
+	ch->bundle_fd = dir;
+}
+
+static void send_image(struct child *ch)
+{
+	const char *path = ch->r->image;
+	struct image_info info;
+	struct err e = { "" };
+	unsigned char buf[64];
+	struct wire w = wire_writer(buf, sizeof(buf));
+	/* not blocking: a FIFO is refused by what it is, not by a hang */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0) {
+		if (errno == ENOENT)
+			err_set(&e,
+				"image %s: no such file on this node; is its file system mounted here?",
+				path);
+		else if (errno == EACCES)
+			err_set(&e,
+				"image %s: not readable by you (uid %u); check the permissions of the "
+				"file and of each directory above it",
+				path, ch->r->uid);
+		else
+			err_sys(&e, errno, "image %s", path);
+		die(ch, &e);
+	}
+	if (image_classify(fd, path, &info, &e) < 0)
+		die(ch, &e);
+	if (info.kind == IMAGE_OCI) {
+		int dir = fd;
+
+		read_bundle(ch, dir, &e);
+		fd = openat(dir, ch->bundle.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0) {
+			err_sys(&e, errno, "image %s: its root directory \"%s\"", path,
+				ch->bundle.root);
+			die(ch, &e);
+		}
+	}
+	wire_put_u32(&w, OPENER_IMAGE);
+	wire_put_u32(&w, info.kind);
+	wire_put_u64(&w, info.offset);
+	wire_put_u64(&w, info.length);
+	say(ch, &w, &fd, 1);
+	close(fd);
+}
+
+/* ---- what is bound in ---- */
+
+static void send_bind(struct child *ch, enum origin origin, const struct mount_spec *m, int fd)
+{
+	unsigned char buf[REQUEST_OPTION_MAX + 64];
+	struct wire w = wire_writer(buf, sizeof(buf));
+	uint32_t flags = (m->ro ? BIND_RO : 0) | (m->recursive ? BIND_RECURSIVE : 0) |
+			 (m->slave ? BIND_SLAVE : 0) | (m->kind == MOUNT_TMPFS ? BIND_TMPFS : 0);
+
+	wire_put_u32(&w, OPENER_BIND);
+	wire_put_u32(&w, origin);
+	wire_put_u32(&w, flags);
+	wire_put_u32(&w, m->tmpfs_mode);
+	wire_put_u64(&w, m->tmpfs_size);
+	wire_put_str(&w, m->dst);
+	say(ch, &w, &fd, fd >= 0 ? 1 : 0);
+}
+
+/* A bind of path on itself that is left out quietly when the user cannot reach it. */
+static void send_same(struct child *ch, enum origin origin, const char *path, int flags)
+{
+	const struct mount_spec m = {
+		.kind = MOUNT_BIND,
+		.dst = (char *)path,
+		.recursive = true,
+	};
+	int fd = open(path, O_PATH | O_CLOEXEC | flags);
+
+	if (fd < 0)
+		return;
+	send_bind(ch, origin, &m, fd);
+	close(fd);
+}
+
+static void send_list(struct child *ch, enum origin origin, const struct mount_list *l, int base)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct mount_spec *m = &l->v[i];
+		struct err e = { "" };
+		int fd = -1;
+
+		if (m->kind == MOUNT_BIND) {
+			if (base < 0 && m->src[0] != '/') {
+				err_set(&e, "mount source \"%.200s\": expected an absolute path",
+					m->src);
+				die(ch, &e);
+			}
+			fd = openat(base < 0 ? AT_FDCWD : base, m->src, O_PATH | O_CLOEXEC);
+			if (fd < 0) {
+				err_sys(&e, errno, "mount source %.200s", m->src);
+				die(ch, &e);
+			}
+		}
+		send_bind(ch, origin, m, fd);
+		sys_close(&fd);
+	}
+}
+
+static void send_text_list(struct child *ch, enum origin origin, const char *text)
+{
+	struct mount_list l = { 0 };
+	struct err e = { "" };
+
+	if (!text)
+		return;
+	if (mount_list_parse(text, REQUEST_MOUNTS_MAX, &l, &e) < 0)
+		die(ch, &e);
+	send_list(ch, origin, &l, -1);
+	mount_list_done(&l);
+}
+
+static void read_account(struct child *ch)
+{
+	char uid[16], gid[16];
+	char *argv[] = { (char *)BERTH_LIBEXECDIR "/berth-passwd", uid, gid, NULL };
+	struct err e = { "" };
+	size_t len;
+	char *text;
+
+	snprintf(uid, sizeof(uid), "%u", ch->r->uid);
+	snprintf(gid, sizeof(gid), "%u", ch->r->gid);
+	text = run_program(argv, -1, sizeof(struct account), PROGRAM_MS, &len, &e);
+	if (!text || account_parse(text, len, &ch->account, &e) < 0)
+		die(ch, &e);
+	free(text);
+	ch->has_account = true;
+}
+
+static void send_binds(struct child *ch)
+{
+	const bool home = ch->r->mount_home == UNSET ? ch->c->mount_home : ch->r->mount_home == YES;
+
+	if (home || ch->c->account)
+		read_account(ch);
+	send_text_list(ch, ORIGIN_SITE, ch->c->mounts);
+	if (home && ch->account.home[0] == '/' && ch->account.home[1])
+		send_same(ch, ORIGIN_HOME, ch->account.home, O_DIRECTORY);
+	if (ch->r->script)
+		send_same(ch, ORIGIN_SCRIPT, ch->r->script, O_NOFOLLOW);
+	if (ch->has_bundle)
+		send_list(ch, ORIGIN_BUNDLE, &ch->bundle.mounts, ch->bundle_fd);
+	send_text_list(ch, ORIGIN_USER, ch->r->mounts);
+	say_plain(ch, OPENER_OPENED);
+}
+
+/* ---- the image's /etc ---- */
+
+static char *image_read(int root, const char *path, size_t max, size_t *len)
+{
+	int fd = sys_openat2(root, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0,
+			     RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	struct stat st;
+	char *text = NULL;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		text = sys_read_all(fd, max, len);
+	close(fd);
+	return text;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* .singularity.d/env/NN-*.sh, in the order in which a shell would read them. */
+static void singularity_env(int root, struct env_list *env, struct err *e)
+{
+	char *names[SIF_ENV_FILES];
+	size_t n = 0;
+	int fd = sys_openat2(root, ".singularity.d/env", O_RDONLY | O_DIRECTORY, 0,
+			     RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *ent;
+
+	if (!d) {
+		sys_close(&fd);
+		return;
+	}
+	while (n < SIF_ENV_FILES && (ent = readdir(d))) {
+		size_t len = strlen(ent->d_name);
+
+		if (len > 3 && !strcmp(ent->d_name + len - 3, ".sh") &&
+		    (names[n] = strdup(ent->d_name)))
+			n++;
+	}
+	qsort(names, n, sizeof(names[0]), by_name);
+	for (size_t i = 0; i < n; i++) {
+		size_t len;
+		char path[512], *text;
+
+		snprintf(path, sizeof(path), ".singularity.d/env/%.255s", names[i]);
+		text = image_read(root, path, ETC_ENVIRONMENT_MAX, &len);
+		if (text)
+			(void)env_parse_singularity(text, len, env, e);
+		free(text);
+		free(names[i]);
+	}
+	closedir(d);
+}
+
+static void collect_env(struct child *ch, int root, struct env_list *env, struct err *e)
+{
+	size_t len;
+	char *text = image_read(root, "etc/environment", ETC_ENVIRONMENT_MAX, &len);
+
+	if (text && env_parse_environment(text, len, env, e) < 0)
+		die(ch, e);
+	free(text);
+	singularity_env(root, env, e);
+	if (e->text[0])
+		die(ch, e);
+	for (size_t i = 0; ch->has_bundle && i < ch->bundle.env.n; i++)
+		if (env_set(env, ch->bundle.env.v[i], e) < 0)
+			die(ch, e);
+	/* the job's PATH names directories of the host */
+	if (!env_get(env, "PATH") && env_set(env, DEFAULT_PATH, e) < 0)
+		die(ch, e);
+	env_filter(env, ch->r->env_names);
+}
+
+static int memfd_of(const char *name, const char *text, size_t len)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+
+	if (fd >= 0 && sys_write_all(fd, text, len) < 0)
+		sys_close(&fd);
+	return fd;
+}
+
+/* passwd and group with the user's lines, as memfds in fds[0..1]; false: not wanted. */
+static bool account_files(struct child *ch, int root, int fds[2], struct err *e)
+{
+	size_t plen = 0, glen = 0, n;
+	char *passwd, *group, *text;
+	int shell;
+
+	if (!ch->c->account || !ch->has_account)
+		return false;
+	shell = sys_openat2(root, ch->account.shell, O_PATH, 0,
+			    RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	if (shell < 0)
+		snprintf(ch->account.shell, sizeof(ch->account.shell), "/bin/sh");
+	sys_close(&shell);
+	passwd = image_read(root, "etc/passwd", ACCOUNT_FILE_MAX, &plen);
+	group = image_read(root, "etc/group", ACCOUNT_FILE_MAX, &glen);
+	text = account_passwd(passwd, plen, &ch->account, ch->r->uid, ch->r->gid, &n, e);
+	fds[0] = text ? memfd_of("passwd", text, n) : -1;
+	free(text);
+	text = account_group(group, glen, &ch->account, ch->r->gid, &n, e);
+	fds[1] = text ? memfd_of("group", text, n) : -1;
+	free(text);
+	free(passwd);
+	free(group);
+	if (fds[0] < 0 || fds[1] < 0) {
+		err_sys(e, errno, "cannot make the container's passwd and group");
+		die(ch, e);
+	}
+	return true;
+}
+
+static void send_env(struct child *ch, int root)
+{
+	const size_t size = ENV_MAX_BYTES + ENV_MAX_VARS * 8 + 8192;
+	unsigned char *buf = malloc(size);
+	struct env_list env = { 0 };
+	struct err e = { "" };
+	int fds[2] = { -1, -1 };
+	struct wire w;
+	bool files;
+
+	if (!buf)
+		_exit(1);
+	/* an image that cannot even list its root is damaged, or its FUSE server is gone */
+	if (faccessat(root, ".", X_OK, 0) < 0) {
+		err_sys(&e, errno, "image %s: its root directory cannot be read", ch->r->image);
+		die(ch, &e);
+	}
+	collect_env(ch, root, &env, &e);
+	files = account_files(ch, root, fds, &e);
+	w = wire_writer(buf, size);
+	wire_put_u32(&w, OPENER_ENV);
+	wire_put_str(&w, ch->has_bundle ? ch->bundle.cwd : NULL);
+	wire_put_u32(&w, (uint32_t)env.n);
+	for (size_t i = 0; i < env.n; i++)
+		wire_put_str(&w, env.v[i]);
+	say(ch, &w, fds, files ? 2 : 0);
+	sys_close(&fds[0]);
+	sys_close(&fds[1]);
+	env_list_done(&env);
+	free(buf);
+}
+
+/* ---- the last phase ---- */
+
+static void send_last(struct child *ch, const char *cwd)
+{
+	char pmix[REQUEST_OPTION_MAX + 64];
+
+	if (ch->r->spool && ch->c->pmix) {
+		snprintf(pmix, sizeof(pmix), "%s/pmix.%u.%u", ch->r->spool, ch->r->job_id,
+			 ch->r->step_id);
+		send_same(ch, ORIGIN_PMIX, pmix, O_DIRECTORY | O_NOFOLLOW);
+	}
+	if (ch->c->mount_cwd)
+		send_same(ch, ORIGIN_CWD, cwd, O_DIRECTORY);
+	say_plain(ch, OPENER_DONE);
+}
+
+/* Wait for one message of the helper; its end is ours. */
+static const char *hear(struct child *ch, void *buf, size_t size, enum opener_msg type, int *fd)
+{
+	int fds[REQUEST_FDS_MAX];
+	unsigned nfds = 1;
+	ssize_t n = msg_recv(ch->sock, buf, size, fds, &nfds, NULL, -1);
+	struct wire w = wire_reader(buf, n > 0 ? (size_t)n : 0);
+
+	if (wire_get_u32(&w) != type || w.bad || nfds != (fd ? 1u : 0u))
+		_exit(1);
+	if (fd)
+		*fd = fds[0];
+	return fd ? "" : wire_get_str(&w);
+}
+
+void opener_child(const struct request *r, const struct config *c, int base, int sock)
+{
+	static char buf[REQUEST_OPTION_MAX + 64];
+	const struct ids who = { r->uid, r->gid, r->groups, r->ngroups };
+	struct child ch = { .r = r, .c = c, .sock = sock, .bundle_fd = -1 };
+	int *const keep[] = { &ch.sock, &base };
+	struct err e = { "" };
+	int root;
+
+	if (sys_keep_fds(keep, 2) < 0)
+		_exit(1);
+	if (base >= 0 && setns(base, CLONE_NEWNS) < 0) {
+		err_sys(&e, errno, "cannot enter the job's mount namespace");
+		die(&ch, &e);
+	}
+	if (chdir("/") < 0 || ids_become(&who, 0, &e) < 0) {
+		err_sys(&e, errno, "cannot become user %u", r->uid);
+		die(&ch, &e);
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	send_image(&ch);
+	send_binds(&ch);
+	hear(&ch, buf, sizeof(buf), OPENER_ROOT, &root);
+	send_env(&ch, root);
+	close(root);
+	send_last(&ch, hear(&ch, buf, sizeof(buf), OPENER_CWD, NULL));
+	_exit(0);
+}

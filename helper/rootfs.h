@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * rootfs.h - build one container: a mount namespace (and the other namespaces that
+ * were asked for) whose only content is the image with its mounts.
+ */
+#ifndef BERTH_ROOTFS_H
+#define BERTH_ROOTFS_H
+
+#include "config.h"
+#include "err.h"
+#include "plan.h"
+#include "request.h"
+
+#define CONTAINER_NS_MAX 5
+
+/* A built container: held by its namespaces' descriptors, gone when the last is closed. */
+struct container {
+	uint32_t ns;		  /* NS_* bits of request.h */
+	int fd[CONTAINER_NS_MAX]; /* one for each bit, lowest first; -1 beyond */
+	char *cwd;		  /* absolute, inside; the tasks' working directory */
+	char *note;		  /* one line for the user, or NULL */
+};
+#define CONTAINER_NONE ((struct container){ 0, { -1, -1, -1, -1, -1 }, NULL, NULL })
+
+/*
+ * Build it in a child process (which may hang in storage; then it is killed).
+ * image_root: detached mount of the image's root directory.  base: the mount
+ * namespace whose /proc, /sys, /tmp, ... the container gets and in which the plan's
+ * descriptors were opened; -1: the caller's.  alive as in opener.h.
+ * 0 with *ret the caller's, or -1 with *e.
+ */
+int rootfs_build(const struct request *r, const struct config *c, const struct plan *p,
+		 int image_root, int base, int alive, int timeout_ms, struct container *ret,
+		 struct err *e);
+
+void container_done(struct container *c);
+
+/* Body of the child (rootfs_child.c): does not return. */
+struct rootfs_task {
+	const struct request *r;
+	const struct config *c;
+	const struct plan *p;
+	int image_root, base, sock, timeout_ms;
+};
+void rootfs_child(struct rootfs_task *t) __attribute__((noreturn));
+
+/*
+ * mounts.c: is every mount of this process's namespace nosuid, and nodev but for
+ * /dev and what is below it?  text is /proc/self/mountinfo.  0 or -1 with *e.
+ */
+int mounts_verify(const char *text, struct err *e);
+
+/* Is path one of the directories that make up a system, or below one (/usr, /etc, ...)? */
+bool mounts_system_path(const char *path);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "trust.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "sys.h"
+
+/*
+ * File systems whose owner and mode bits root of this node or of the site's file
+ * servers decides.  FUSE (0x65735546), 9p, CIFS and vboxsf report what their server
+ * or mount options say and are left out on purpose.
+ */
+static const unsigned long fs_allowed[] = {
+	0xef53,	    /* ext2, ext3, ext4 */
+	0x58465342, /* xfs */
+	0x9123683e, /* btrfs */
+	0x2fc12fc1, /* zfs */
+	0xf2f52010, /* f2fs */
+	0x01021994, /* tmpfs */
+	0x858458f6, /* ramfs */
+	0x794c7630, /* overlayfs */
+	0x73717368, /* squashfs */
+	0xe0f5e1e2, /* erofs */
+	0x6969,	    /* nfs */
+	0x0bd00bd0, /* lustre */
+	0x47504653, /* gpfs */
+	0x00c36400, /* ceph */
+	0x19830326, /* beegfs */
+	0xaad7aaea, /* panfs */
+	0xca451a4e, /* bcachefs */
+};
+
+struct walk {
+	int fd; /* O_PATH of the component reached */
+	struct stat st;
+	char *why;
+	size_t why_size;
+};
+
+static int no(struct walk *w, const char *name, const char *what)
+{
+	snprintf(w->why, w->why_size, "%s %s", name, what);
+	err_clean(w->why, strlen(w->why));
+	return 0;
+}
+
+/* system.posix_acl_access: le32 version, then {le16 tag, le16 perm, le32 id}. */
+static bool acl_grants_write(int fd)
+{
+	unsigned char acl[4 + 8 * 64];
+	struct fd_path p = sys_fd_path(fd);
+	ssize_t n = getxattr(p.s, "system.posix_acl_access", acl, sizeof(acl));
+
+	if (n < 0)
+		return errno == ERANGE; /* more entries than a site would give: no */
+	for (ssize_t i = 4; i + 8 <= n; i += 8) {
+		unsigned tag = acl[i] | (unsigned)acl[i + 1] << 8;
+		unsigned perm = acl[i + 2];
+
+		/* 0x02 named user, 0x04 owning group, 0x08 named group, 0x20 other */
+		if ((perm & 2) && (tag == 0x02 || tag == 0x04 || tag == 0x08 || tag == 0x20))
+			return true;
+	}
+	return false;
+}
+
+/* 1: root alone controls this component. 0: not, why set. -1: errno. */
+static int component(struct walk *w, const char *name)
+{
+	struct statfs fs;
+	size_t i = 0;
+
+	if (fstat(w->fd, &w->st) < 0 || fstatfs(w->fd, &fs) < 0)
+		return -1;
+	while (i < sizeof(fs_allowed) / sizeof(fs_allowed[0]) &&
+	       fs_allowed[i] != ((unsigned long)fs.f_type & 0xffffffff))
+		i++;
+	if (i == sizeof(fs_allowed) / sizeof(fs_allowed[0]))
+		return no(w, name, "is on a file system that is not on the list of trusted kinds");
+	if (w->st.st_uid != 0)
+		return no(w, name, "is not owned by root");
+	if (w->st.st_mode & (S_IWGRP | S_IWOTH))
+		return no(w, name, "is writable by group or others");
+	if (acl_grants_write(w->fd))
+		return no(w, name, "has an ACL that grants write");
+	return 1;
+}
+
+static bool is_one_of(const struct stat *st, const struct config_list *dirs)
+{
+	for (size_t i = 0; i < dirs->n; i++) {
+		struct stat d;
+
+		if (stat(dirs->v[i], &d) == 0 && S_ISDIR(d.st_mode) && d.st_dev == st->st_dev &&
+		    d.st_ino == st->st_ino)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Walk path, which is absolute and canonical.  dirs may be NULL (then *below is not
+ * set).  On 1, w->fd and w->st are those of the last component.
+ */
+static int walk_path(struct walk *w, char *path, const struct config_list *dirs, bool *below)
+{
+	char *save = NULL, *name;
+	int rc;
+
+	w->fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (w->fd < 0)
+		return -1;
+	rc = component(w, "/");
+	for (name = strtok_r(path, "/", &save); rc == 1 && name;
+	     name = strtok_r(NULL, "/", &save)) {
+		int next;
+
+		if (dirs && is_one_of(&w->st, dirs))
+			*below = true;
+		next = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (next < 0)
+			return -1;
+		close(w->fd);
+		w->fd = next;
+		rc = component(w, name);
+	}
+	return rc;
+}
+
+int trust_image(int fd, const struct config_list *dirs, char *why, size_t why_size, struct err *e)
+{
+	struct walk w = { .fd = -1, .why = why, .why_size = why_size };
+	char path[PATH_MAX];
+	struct stat st;
+	bool below = false;
+	int rc;
+
+	why[0] = '\0';
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "cannot examine the image");
+	if (!S_ISREG(st.st_mode))
+		return no(&w, "it", "is not a file");
+	if (st.st_uid != 0 || st.st_nlink != 1 || dirs->n == 0)
+		return no(&w, "it",
+			  dirs->n == 0	   ? "cannot be below one: no trusted= directory is set"
+			  : st.st_uid != 0 ? "is not owned by root"
+					   : "has more than one link");
+	if (sys_path_of(fd, path, sizeof(path)) < 0 || path[0] != '/')
+		return no(&w, "it", "has no path");
+	rc = walk_path(&w, path, dirs, &below);
+	if (rc < 0)
+		rc = no(&w, "its path", "cannot be followed from the root directory");
+	if (rc == 1 && (w.st.st_dev != st.st_dev || w.st.st_ino != st.st_ino))
+		rc = no(&w, "its path", "leads to another file now");
+	if (rc == 1 && !below)
+		rc = no(&w, "it", "is not below a trusted= directory");
+	if (rc == 1) {
+		/* A read lease is refused with EAGAIN while anyone has the file open for writing. */
+		if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
+			fcntl(fd, F_SETLEASE, F_UNLCK);
+		else if (errno == EAGAIN)
+			rc = no(&w, "it", "is open for writing");
+	}
+	sys_close(&w.fd);
+	return rc;
+}
+
+int trust_check_dir(const char *path, struct err *e)
+{
+	char why[256] = "", *real = realpath(path, NULL);
+	struct walk w = { .fd = -1, .why = why, .why_size = sizeof(why) };
+	int rc;
+
+	if (!real)
+		return errno == ENOENT ? 0 : err_sys(e, errno, "trusted=%s", path);
+	rc = walk_path(&w, real, NULL, NULL);
+	if (rc == 1 && !S_ISDIR(w.st.st_mode))
+		rc = no(&w, "it", "is not a directory");
+	sys_close(&w.fd);
+	free(real);
+	if (rc == 1)
+		return 0;
+	if (rc < 0)
+		return err_sys(e, errno, "trusted=%s", path);
+	return err_set(
+		e, "plugstack.conf: trusted=%s: %s; no container is started until that is mended",
+		path, why);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * trust.h - may the kernel parse this image?  Only if nobody but root could have
+ * written it (facts: security.md rows 6, 18, 19).
+ */
+#ifndef BERTH_TRUST_H
+#define BERTH_TRUST_H
+
+#include "config.h"
+#include "err.h"
+
+/*
+ * Is the opened regular file fd one that root alone controls?  Walks from "/" to
+ * the path that the kernel gives for fd, component by component without following
+ * symlinks, and demands of every directory and of the file: owner root, no write
+ * for group and others, no ACL that grants write, a file system on the allow-list
+ * (never FUSE); of the file also one link only, nobody has it open for writing, and
+ * the same device and inode as fd; and that one of the walked directories is one of
+ * dirs, by device and inode.
+ * 1: trusted.  0: not, why says why in a few words.  -1: cannot tell, *e set.
+ */
+int trust_image(int fd, const struct config_list *dirs, char *why, size_t why_size, struct err *e);
+
+/* A trusted= directory must itself be what trust_image demands. 0 or -1 with *e. */
+int trust_check_dir(const char *path, struct err *e);
+
+#endif
