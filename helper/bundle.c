@@ -102,8 +102,10 @@ int bundle_parse(const char *text, size_t len, size_t max, struct bundle *ret, s
 	struct bundle b = { 0 };
 
 	if (len == 0 || len > BUNDLE_MAX || text[len - 1] != '\0')
-		return err_set(e, "OCI bundle: expected at most %d bytes of whole records from "
-				  "berth-oci", BUNDLE_MAX);
+		return err_set(e,
+			       "OCI bundle: expected at most %d bytes of whole records from "
+			       "berth-oci",
+			       BUNDLE_MAX);
 	for (size_t at = 0; at < len; at += strlen(text + at) + 1) {
 		if (bundle_record(&b, text + at, max, e) < 0) {
 			bundle_done(&b);

@@ -461,11 +461,14 @@ static int mount_parse(struct span entry, struct mount_spec *m, struct err *e)
 int mount_spec_make(const char *src, const char *dst, bool ro, struct mount_spec *ret,
 		    struct err *e)
 {
-	struct mount_spec m = { .kind = src ? MOUNT_BIND : MOUNT_TMPFS, .ro = ro, .recursive = true };
+	struct mount_spec m = { .kind = src ? MOUNT_BIND : MOUNT_TMPFS,
+				.ro = ro,
+				.recursive = true };
 
 	if (src && (!*src || strlen(src) >= PATH_MAX || has_control(src, strlen(src))))
-		return err_set(e, "the source is empty, longer than %d bytes or has control characters",
-			       PATH_MAX - 1);
+		return err_set(
+			e, "the source is empty, longer than %d bytes or has control characters",
+			PATH_MAX - 1);
 	if (src) {
 		m.src = strdup(src);
 		if (!m.src)
