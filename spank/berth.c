@@ -71,6 +71,7 @@ int slurm_spank_init(spank_t sp, int ac, char **av)
 {
 	spank_context_t c = spank_context();
 	struct err e = { "" };
+	int64_t enter;
 	int rc = 0;
 
 	if (is_local(c)) {
@@ -80,8 +81,9 @@ int slurm_spank_init(spank_t sp, int ac, char **av)
 		return report(rc, &e);
 	}
 	if (c == S_CTX_REMOTE) {
+		enter = timing_clock();
 		remote_init(sp, ac, av);
-		timing_note("init", 0);
+		timing_note("init", enter);
 	}
 	return 0;
 }

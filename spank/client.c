@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -162,9 +164,65 @@ static void close_all(const int *fds, unsigned n)
 		close(fds[--n]);
 }
 
-/* Read the one answer on the reply socket. */
-static enum client_answer join_answer(int sock, int timeout_ms, struct client_joined *ret,
-				      char **why, struct err *e)
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Wait until sock can be read (0), one of the signals of sigfd is there (its number), or -1 with errno. */
+static int wait_for(int sock, int sigfd, int timeout_ms)
+{
+	int64_t end = now_ms() + timeout_ms;
+
+	for (;;) {
+		struct pollfd p[] = { { .fd = sigfd, .events = POLLIN },
+				      { .fd = sock, .events = POLLIN } };
+		struct signalfd_siginfo info;
+		int64_t left = end - now_ms();
+		int n = poll(p, 2, left > 0 ? (int)left : 0);
+
+		if (n < 0 && errno != EINTR)
+			return -1;
+		if (n > 0 && (p[0].revents & POLLIN) &&
+		    read(sigfd, &info, sizeof(info)) == sizeof(info))
+			return (int)info.ssi_signo;
+		if (n > 0 && p[1].revents)
+			return 0;
+		if (left <= 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+	}
+}
+
+/* wait_for with the ending signals blocked.  Their mask is the old one afterwards. */
+static int wait_reply(int sock, int timeout_ms)
+{
+	static const int ending[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	sigset_t set, old;
+	int sigfd, rc, saved;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+		sigaddset(&set, ending[i]);
+	if (sigprocmask(SIG_BLOCK, &set, &old) < 0)
+		return -1;
+	sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	rc = sigfd < 0 ? -1 : wait_for(sock, sigfd, timeout_ms);
+	saved = errno;
+	if (sigfd >= 0)
+		close(sigfd);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	errno = saved;
+	return rc;
+}
+
+/* Read the one answer on the reply socket, which is there or will not come. */
+static enum client_answer join_answer(int sock, struct client_joined *ret, char **why,
+				      struct err *e)
 {
 	enum client_answer answer = CLIENT_BROKEN;
 	int fds[REQUEST_FDS_MAX];
@@ -177,11 +235,9 @@ static enum client_answer join_answer(int sock, int timeout_ms, struct client_jo
 		err_set(e, "out of memory");
 		return CLIENT_BROKEN;
 	}
-	n = msg_recv(sock, buf, REQUEST_PACKET_MAX, fds, &nfds, NULL, timeout_ms);
+	n = msg_recv(sock, buf, REQUEST_PACKET_MAX, fds, &nfds, NULL, 0);
 	if (n <= 0) {
-		answer = n == 0 || errno == ECONNRESET ? CLIENT_DEAD :
-			 errno == ETIMEDOUT	       ? CLIENT_TIMEOUT :
-							 CLIENT_BROKEN;
+		answer = n == 0 || errno == ECONNRESET ? CLIENT_DEAD : CLIENT_BROKEN;
 		if (answer == CLIENT_BROKEN)
 			err_sys(e, errno, "cannot read the container helper's answer");
 		free(buf);
@@ -201,8 +257,27 @@ static enum client_answer join_answer(int sock, int timeout_ms, struct client_jo
 	return answer;
 }
 
+/* Wait for the answer and take it. */
+static enum client_answer join_wait(int sock, int timeout_ms, struct client_joined *ret, char **why,
+				    int *ret_signal, struct err *e)
+{
+	int rc = wait_reply(sock, timeout_ms);
+
+	if (rc == 0)
+		return join_answer(sock, ret, why, e);
+	if (rc > 0) {
+		*ret_signal = rc;
+		return CLIENT_SIGNAL;
+	}
+	if (errno == ETIMEDOUT)
+		return CLIENT_TIMEOUT;
+	err_sys(e, errno, "cannot wait for the container helper");
+	return CLIENT_BROKEN;
+}
+
 enum client_answer client_join(const struct client *c, int mntns, int timeout_ms,
-			       struct client_joined *ret, char **why, struct err *e)
+			       struct client_joined *ret, char **why, int *ret_signal,
+			       struct err *e)
 {
 	unsigned char buf[sizeof(struct msg_head) + 64];
 	enum client_answer answer;
@@ -223,7 +298,7 @@ enum client_answer client_join(const struct client *c, int mntns, int timeout_ms
 	len = plain_encode(buf, sizeof(buf), MSG_JOIN, NULL);
 	rc = len < 0 ? -1 : msg_send(c->sock, buf, (size_t)len, fds, mntns < 0 ? 1 : 2);
 	close(pair[1]);
-	answer = rc < 0 ? CLIENT_DEAD : join_answer(pair[0], timeout_ms, ret, why, e);
+	answer = rc < 0 ? CLIENT_DEAD : join_wait(pair[0], timeout_ms, ret, why, ret_signal, e);
 	close(pair[0]);
 	return answer;
 }

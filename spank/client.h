@@ -45,6 +45,7 @@ enum client_answer {
 	CLIENT_FAILED,	/* the helper said why, to this task or to another one */
 	CLIENT_DEAD,	/* end of file: no helper any more */
 	CLIENT_TIMEOUT,
+	CLIENT_SIGNAL,	/* the task got a signal that ends it: *ret_signal */
 	CLIENT_BROKEN,	/* *e says what */
 };
 
@@ -52,9 +53,15 @@ enum client_answer {
  * Ask to join, from a task.  mntns: an fd of the task's mount namespace where it is
  * not slurmstepd's, else -1 (the caller keeps it).  On CLIENT_JOINED the caller ends
  * *ret with client_joined_done; on CLIENT_FAILED *why is malloced text or NULL.
+ *
+ * Slurm's tasks have HUP, INT, QUIT and TERM blocked or diverted here, and 22.05
+ * forgets what was pending later on.  So that scancel and ^C work during the wait,
+ * these are blocked and looked for until it is over.  The signal that came is taken
+ * from the pending ones.
  */
 enum client_answer client_join(const struct client *c, int mntns, int timeout_ms,
-			       struct client_joined *ret, char **why, struct err *e);
+			       struct client_joined *ret, char **why, int *ret_signal,
+			       struct err *e);
 void client_joined_done(struct client_joined *j);
 
 /* Ask the helper to leave the step's cgroup and wait for its word, timeout_ms at most. */

@@ -3,10 +3,11 @@
 #include "options.h"
 
 #include <ctype.h>
-#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../helper/mountspec.h"
 
@@ -47,7 +48,7 @@ static struct spank_option table[] = {
 	  OPTION_REMAP_ROOT | GIVE_YES, on_option },
 	{ "no-container-remap-root", NULL, "stay the same user inside the container", 0,
 	  OPTION_REMAP_ROOT | GIVE_NO, on_option },
-	{ "container-join", "STEP", "enter the container of a running step of the job: S or J.S", 1,
+	{ "container-join", "STEP", "enter the container of a running step: S or J.S", 1,
 	  OPTION_JOIN | GIVE_TEXT, on_option },
 	{ "no-container", NULL, "run on the host although the job has an image", 0, GIVE_OFF,
 	  on_option },
@@ -157,6 +158,18 @@ void option_set_done(struct option_set *s)
 	memset(s, 0, sizeof(*s));
 }
 
+/* A mount list is looked at as it will be: with absolute sources. */
+static int mounts_check_here(const char *arg, const char *label, struct err *e)
+{
+	char cwd[PATH_MAX];
+	char *absolute = option_absolute_mounts(arg, getcwd(cwd, sizeof(cwd)) ? cwd : "/");
+	int rc = absolute ? option_check(OPTION_MOUNTS, absolute, label, true, e) :
+			    err_set(e, "out of memory");
+
+	free(absolute);
+	return rc;
+}
+
 /* Put more behind what --container-mounts already holds. */
 static int mounts_append(struct option_set *s, const char *more)
 {
@@ -188,7 +201,8 @@ static int on_local_text(enum option_id id, const char *arg)
 	if (value_is_none(arg)) {
 		err_set(&e, "%s needs a value, see --help", label);
 	} else if (strnlen(arg, REQUEST_OPTION_MAX) == REQUEST_OPTION_MAX ||
-		   option_check(id, arg, label, false, &e) == 0) {
+		   (option_check(id, arg, label, false, &e) == 0 &&
+		    (id != OPTION_MOUNTS || mounts_check_here(arg, label, &e) == 0))) {
 		if ((id == OPTION_MOUNTS ? mounts_append(&given, arg) :
 					   option_set_value(&given, id, arg)) == 0)
 			return 0;
@@ -264,23 +278,21 @@ static bool id_sound(const char **s)
 
 static bool join_sound(const char *s)
 {
-	if (!id_sound(&s))
+	const char *dot = strchr(s, '.');
+
+	if (dot && (!id_sound(&s) || s++ != dot))
 		return false;
-	if (*s == '.') {
-		s++;
-		if (!id_sound(&s))
-			return false;
-	}
-	return *s == '\0';
+	if (strcmp(s, "batch") == 0 || strcmp(s, "interactive") == 0)
+		return true;
+	return id_sound(&s) && *s == '\0';
 }
 
 static int mounts_check(const char *value, const char *label, struct err *e)
 {
 	struct mount_list l = { NULL, 0 };
-	struct err why = { "" };
 
-	if (mount_list_parse(value, REQUEST_MOUNTS_MAX, &l, &why) < 0)
-		return err_set(e, "%s: %s", label, why.text);
+	if (mount_list_parse_as(label, value, REQUEST_MOUNTS_MAX, &l, e) < 0)
+		return -1;
 	mount_list_done(&l);
 	return 0;
 }
@@ -301,7 +313,7 @@ int option_check(enum option_id id, const char *value, const char *label, bool f
 			return err_set(e, "%s: image path %s is not absolute, give one from /",
 				       label, value);
 		return 0;
-	case OPTION_MOUNTS: return mounts_check(value, label, e);
+	case OPTION_MOUNTS: return final ? mounts_check(value, label, e) : 0;
 	case OPTION_WORKDIR:
 		if (value[0] != '/')
 			return err_set(e,
@@ -321,8 +333,9 @@ int option_check(enum option_id id, const char *value, const char *label, bool f
 		return 0;
 	case OPTION_JOIN:
 		if (!join_sound(value))
-			return err_set(e, "%s: %s is not a step, expected STEP or JOB.STEP", label,
-				       value);
+			return err_set(e, "%s: %s is not a step, expected one such as 0, 1234.0 or "
+				       "1234.batch",
+				       label, value);
 		return 0;
 	case OPTION_MOUNT_HOME:
 	case OPTION_WRITABLE:

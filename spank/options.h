@@ -80,7 +80,8 @@ void option_set_done(struct option_set *s);
 /*
  * Is value good for option id?  label is the name by which the user gave it.
  * Values are hostile: on the node everything is checked again.  Looks at no file.
- * With final set, the image must be an absolute path.  0, or -1 with *e.
+ * final: paths have been made absolute; only then the image's and the mounts' form
+ * is looked at.  0, or -1 with *e.
  */
 int option_check(enum option_id id, const char *value, const char *label, bool final,
 		 struct err *e);

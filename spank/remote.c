@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,17 +275,31 @@ static int joined(spank_t sp, enum client_answer answer, struct client_joined *i
 			"timeout= in plugstack.conf",
 			step.join_timeout_ms / 1000);
 		break;
+	case CLIENT_SIGNAL: return -1;
 	case CLIENT_BROKEN: break;
 	}
 	return fail(e->text);
 }
 
+/* Cancelled before the command started: end as the command would have ended. */
+static void end_by(int sig)
+{
+	sigset_t set;
+
+	signal(sig, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	raise(sig);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 int remote_task_privileged(spank_t sp)
 {
+	enum client_answer answer;
 	struct client_joined in;
 	struct err e = { "" };
 	char *why = NULL;
-	int mntns, rc;
+	int mntns, rc, sig = 0;
 
 	if (!step.active)
 		return 0;
@@ -292,8 +307,11 @@ int remote_task_privileged(spank_t sp)
 		return fail(step.failure.text);
 	if (other_mntns(&mntns, &e) < 0)
 		return fail(e.text);
-	rc = joined(sp, client_join(&step.client, mntns, step.join_timeout_ms, &in, &why, &e), &in,
-		    why, &e);
+	answer = client_join(&step.client, mntns, step.join_timeout_ms, &in, &why, &sig,
+			     &e);
+	if (answer == CLIENT_SIGNAL)
+		end_by(sig);
+	rc = joined(sp, answer, &in, why, &e);
 	if (mntns >= 0)
 		close(mntns);
 	client_joined_done(&in);

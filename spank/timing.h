@@ -13,7 +13,10 @@
 /* Open the file; for remote init, as root.  A failure leaves timing off, with a line in slurmd's log. */
 void timing_open(int ac, char **av, uint32_t job_id, uint32_t step_id);
 
-/* Now, or 0 when timing is off. */
+/* Nanoseconds of CLOCK_MONOTONIC. */
+int64_t timing_clock(void);
+
+/* The same, or 0 when timing is off. */
 int64_t timing_now(void);
 
 /* Write a hook's line; nothing when timing is off. */
