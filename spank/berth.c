@@ -36,7 +36,7 @@ int slurm_spank_init_failure_mode = 3012; /* ESPANK_JOB_FAILURE */
 static const struct {
 	unsigned api, major, minor;
 } releases[] = {
-	{ 38, 22, 5 }, { 39, 23, 2 },  { 40, 23, 11 }, { 41, 24, 5 },
+	{ 38, 22, 5 },	{ 39, 23, 2 }, { 40, 23, 11 }, { 41, 24, 5 },
 	{ 42, 24, 11 }, { 43, 25, 5 }, { 44, 25, 11 }, { 45, 26, 5 },
 };
 
@@ -50,8 +50,7 @@ __attribute__((constructor)) static void set_version(void)
 
 	for (unsigned i = 0; i < sizeof(releases) / sizeof(releases[0]); i++)
 		if (releases[i].api == running)
-			plugin_version =
-				SLURM_VERSION_NUM(releases[i].major, releases[i].minor, 0);
+			plugin_version = SLURM_VERSION_NUM(releases[i].major, releases[i].minor, 0);
 }
 
 static bool is_local(spank_context_t c)

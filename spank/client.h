@@ -14,8 +14,8 @@
 #include "../helper/request.h"
 
 struct client {
-	int sock;     /* -1: no helper */
-	pid_t pid;    /* the helper's first process, which ends as soon as it has forked; 0: reaped */
+	int sock;  /* -1: no helper */
+	pid_t pid; /* the helper's first process, which ends as soon as it has forked; 0: reaped */
 	pid_t parent; /* who started it */
 };
 
@@ -42,11 +42,11 @@ struct client_joined {
 
 enum client_answer {
 	CLIENT_JOINED,
-	CLIENT_FAILED,	/* the helper said why, to this task or to another one */
-	CLIENT_DEAD,	/* end of file: no helper any more */
+	CLIENT_FAILED, /* the helper said why, to this task or to another one */
+	CLIENT_DEAD,   /* end of file: no helper any more */
 	CLIENT_TIMEOUT,
-	CLIENT_SIGNAL,	/* the task got a signal that ends it: *ret_signal */
-	CLIENT_BROKEN,	/* *e says what */
+	CLIENT_SIGNAL, /* the task got a signal that ends it: *ret_signal */
+	CLIENT_BROKEN, /* *e says what */
 };
 
 /*

@@ -72,8 +72,7 @@ static bool root_speaks(const struct root *r)
 	return r->image || r->join || r->none;
 }
 
-static const char *set_image(struct option_set *s, const char *path, const char *cwd,
-			     struct err *e)
+static const char *set_image(struct option_set *s, const char *path, const char *cwd, struct err *e)
 {
 	char *abs = option_absolute(path, cwd);
 
@@ -121,9 +120,9 @@ static int given_root(const struct local_words *w, struct root *r, struct err *e
 	r->none = w->given->off;
 	if (r->none && (r->image || r->join))
 		return err_set(e, "--no-container contradicts %s, give one of them",
-			       r->join		     ? "--container-join" :
-			       r->image == container ? "--container" :
-						       "--container-image");
+			       r->join		       ? "--container-join"
+			       : r->image == container ? "--container"
+						       : "--container-image");
 	if (r->image && r->join)
 		return err_set(e, "--container-join enters a running container and takes no image, "
 				  "give one of them");
@@ -209,8 +208,8 @@ static int decide_option(const struct local_words *w, struct local_decision *d, 
 			continue;
 		option_name(label, id, kind[i]);
 		if (from[i]->too_long[id])
-			return err_set(e, "%s: the value is longer than %d bytes, shorten it", label,
-				       REQUEST_OPTION_MAX - 1);
+			return err_set(e, "%s: the value is longer than %d bytes, shorten it",
+				       label, REQUEST_OPTION_MAX - 1);
 		return decide_value(d, id, from[i]->v[id], label, w->cwd, e);
 	}
 	return 0;
@@ -227,7 +226,8 @@ static int check_root(const struct local_words *w, const struct local_decision *
 		option_name(label, ids[i], NAME_OPTION);
 		for (size_t k = 0; k < 3; k++)
 			if (from[k]->too_long[ids[i]])
-				return err_set(e, "%s: the value is longer than %d bytes, shorten it",
+				return err_set(e,
+					       "%s: the value is longer than %d bytes, shorten it",
 					       label, REQUEST_OPTION_MAX - 1);
 		if (d->set.v[ids[i]] && option_check(ids[i], d->set.v[ids[i]], label, true, e) < 0)
 			return -1;
@@ -246,10 +246,12 @@ static int check_use(const struct local_words *w, const struct local_decision *d
 		if (!w->given->v[id])
 			continue;
 		option_name(label, (enum option_id)id, NAME_OPTION);
-		return err_set(e, w->given->off ?
-				  "%s means nothing with --no-container, leave one of them out" :
-				  "%s needs an image: add --container=PATH or --container-image=PATH",
-			       label);
+		return err_set(
+			e,
+			w->given->off
+				? "%s means nothing with --no-container, leave one of them out"
+				: "%s needs an image: add --container=PATH or --container-image=PATH",
+			label);
 	}
 	return 0;
 }

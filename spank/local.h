@@ -34,21 +34,22 @@
 #define CONTAINER_CARRIER "SLURM_BERTH_CONTAINER"
 
 struct local_words {
-	const struct option_set *given;	    /* this command line */
-	const struct option_set *inherited; /* carriers; an image of "" means: none, and that was decided */
-	const struct option_set *input;	    /* BERTH_CONTAINER_X */
-	bool inherited_none;		    /* the carrier of the image is there and empty */
-	const char *container;		    /* --container, or NULL */
-	bool container_is_env;		    /* ... from SRUN_CONTAINER and its like */
-	const char *found;		    /* SLURM_CONTAINER as inherited, or NULL */
+	const struct option_set *given; /* this command line */
+	const struct option_set
+		*inherited; /* carriers; an image of "" means: none, and that was decided */
+	const struct option_set *input; /* BERTH_CONTAINER_X */
+	bool inherited_none;		/* the carrier of the image is there and empty */
+	const char *container;		/* --container, or NULL */
+	bool container_is_env;		/* ... from SRUN_CONTAINER and its like */
+	const char *found;		/* SLURM_CONTAINER as inherited, or NULL */
 	const char *cwd;
 	bool allocator; /* sbatch or salloc */
 };
 
 struct local_decision {
 	struct option_set set; /* final values: absolute, checked, yes or no in words */
-	bool none;	       /* no container, and that has been said: overrides what the node finds */
-	bool show_container;   /* SLURM_CONTAINER shall show the image in the job */
+	bool none; /* no container, and that has been said: overrides what the node finds */
+	bool show_container; /* SLURM_CONTAINER shall show the image in the job */
 };
 
 /* Pure.  0, or -1 with *e and *ret empty. */

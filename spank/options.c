@@ -13,45 +13,57 @@
 
 /* An option's value in struct spank_option: the id, and for the on/off pairs which way. */
 #define GIVE_TEXT 0x000
-#define GIVE_YES  0x100
-#define GIVE_NO	  0x200
-#define GIVE_OFF  0x300
+#define GIVE_YES 0x100
+#define GIVE_NO 0x200
+#define GIVE_OFF 0x300
 #define GIVE_MASK 0xf00
 
 static struct option_set given;
 
 static int on_option(int val, const char *arg, int remote);
 
-/* --help wraps the text at 50 columns; where name and argument pass 22, they get a line of their own. */
+/* Slurm's structure holds char *, and writes to none of them. */
+#define WITH_VALUE(name, word, usage, val)                                           \
+	{                                                                            \
+		(char *)(name), (char *)(word), (char *)(usage), 1, (val), on_option \
+	}
+#define WITHOUT_VALUE(name, usage, val)                                    \
+	{                                                                  \
+		(char *)(name), NULL, (char *)(usage), 0, (val), on_option \
+	}
+
+/* --help wraps the text at 50 columns; where name and word pass 21, they get a line of their own. */
 static struct spank_option table[] = {
-	{ "container-image", "PATH",
-	  "run inside this image: squashfs, erofs or SIF file, root directory, or OCI bundle", 1,
-	  OPTION_IMAGE | GIVE_TEXT, on_option },
-	{ "container-mounts", "LIST",
-	  "SRC[:DST[:FLAGS]],... or tmpfs:DST[:OPTS] to see inside; flags ro, rw, ... joined by +",
-	  1, OPTION_MOUNTS | GIVE_TEXT, on_option },
-	{ "container-workdir", "DIR", "working directory inside the container", 1,
-	  OPTION_WORKDIR | GIVE_TEXT, on_option },
-	{ "container-mount-home", NULL, "mount the home directory", 0, OPTION_MOUNT_HOME | GIVE_YES,
-	  on_option },
-	{ "no-container-mount-home", NULL, "leave the home directory out", 0,
-	  OPTION_MOUNT_HOME | GIVE_NO, on_option },
-	{ "container-writable", NULL, "let the step write to its root; lost at its end", 0,
-	  OPTION_WRITABLE | GIVE_YES, on_option },
-	{ "container-readonly", NULL, "keep the container's root read-only", 0,
-	  OPTION_WRITABLE | GIVE_NO, on_option },
-	{ "container-env", "NAMES", "variables (NAME,...) where the job's value wins over the image's",
-	  1, OPTION_ENV | GIVE_TEXT, on_option },
-	{ "container-unshare", "NS", "namespaces of the step's own: any of net,ipc,uts", 1,
-	  OPTION_UNSHARE | GIVE_TEXT, on_option },
-	{ "container-remap-root", NULL, "appear as root inside the container", 0,
-	  OPTION_REMAP_ROOT | GIVE_YES, on_option },
-	{ "no-container-remap-root", NULL, "stay the same user inside the container", 0,
-	  OPTION_REMAP_ROOT | GIVE_NO, on_option },
-	{ "container-join", "STEP", "enter the container of a running step: S or J.S", 1,
-	  OPTION_JOIN | GIVE_TEXT, on_option },
-	{ "no-container", NULL, "run on the host although the job has an image", 0, GIVE_OFF,
-	  on_option },
+	WITH_VALUE("container-image", "PATH",
+		   "run inside this image: squashfs, erofs or SIF file, root directory, or "
+		   "OCI bundle",
+		   OPTION_IMAGE | GIVE_TEXT),
+	WITH_VALUE("container-mounts", "LIST",
+		   "SRC[:DST[:FLAGS]],... or tmpfs:DST[:OPTS] to see inside; flags ro, rw, "
+		   "... joined by +",
+		   OPTION_MOUNTS | GIVE_TEXT),
+	WITH_VALUE("container-workdir", "DIR", "working directory inside the container",
+		   OPTION_WORKDIR | GIVE_TEXT),
+	WITHOUT_VALUE("container-mount-home", "mount the home directory",
+		      OPTION_MOUNT_HOME | GIVE_YES),
+	WITHOUT_VALUE("no-container-mount-home", "leave the home directory out",
+		      OPTION_MOUNT_HOME | GIVE_NO),
+	WITHOUT_VALUE("container-writable", "let the step write to its root; lost at its end",
+		      OPTION_WRITABLE | GIVE_YES),
+	WITHOUT_VALUE("container-readonly", "keep the container's root read-only",
+		      OPTION_WRITABLE | GIVE_NO),
+	WITH_VALUE("container-env", "NAMES",
+		   "variables (NAME,...) where the job's value wins over the image's",
+		   OPTION_ENV | GIVE_TEXT),
+	WITH_VALUE("container-unshare", "NS", "namespaces of the step's own: any of net,ipc,uts",
+		   OPTION_UNSHARE | GIVE_TEXT),
+	WITHOUT_VALUE("container-remap-root", "appear as root inside the container",
+		      OPTION_REMAP_ROOT | GIVE_YES),
+	WITHOUT_VALUE("no-container-remap-root", "stay the same user inside the container",
+		      OPTION_REMAP_ROOT | GIVE_NO),
+	WITH_VALUE("container-join", "STEP", "enter the container of a running step: S or J.S",
+		   OPTION_JOIN | GIVE_TEXT),
+	WITHOUT_VALUE("no-container", "run on the host although the job has an image", GIVE_OFF),
 };
 
 #define TABLE_SIZE (sizeof(table) / sizeof(table[0]))
@@ -163,8 +175,8 @@ static int mounts_check_here(const char *arg, const char *label, struct err *e)
 {
 	char cwd[PATH_MAX];
 	char *absolute = option_absolute_mounts(arg, getcwd(cwd, sizeof(cwd)) ? cwd : "/");
-	int rc = absolute ? option_check(OPTION_MOUNTS, absolute, label, true, e) :
-			    err_set(e, "out of memory");
+	int rc = absolute ? option_check(OPTION_MOUNTS, absolute, label, true, e)
+			  : err_set(e, "out of memory");
 
 	free(absolute);
 	return rc;
@@ -203,8 +215,8 @@ static int on_local_text(enum option_id id, const char *arg)
 	} else if (strnlen(arg, REQUEST_OPTION_MAX) == REQUEST_OPTION_MAX ||
 		   (option_check(id, arg, label, false, &e) == 0 &&
 		    (id != OPTION_MOUNTS || mounts_check_here(arg, label, &e) == 0))) {
-		if ((id == OPTION_MOUNTS ? mounts_append(&given, arg) :
-					   option_set_value(&given, id, arg)) == 0)
+		if ((id == OPTION_MOUNTS ? mounts_append(&given, arg)
+					 : option_set_value(&given, id, arg)) == 0)
 			return 0;
 		err_set(&e, "out of memory");
 	}
@@ -297,8 +309,7 @@ static int mounts_check(const char *value, const char *label, struct err *e)
 	return 0;
 }
 
-int option_check(enum option_id id, const char *value, const char *label, bool final,
-		 struct err *e)
+int option_check(enum option_id id, const char *value, const char *label, bool final, struct err *e)
 {
 	if (strnlen(value, REQUEST_OPTION_MAX) == REQUEST_OPTION_MAX)
 		return err_set(e, "%s: the value is longer than %d bytes, shorten it", label,
@@ -333,7 +344,8 @@ int option_check(enum option_id id, const char *value, const char *label, bool f
 		return 0;
 	case OPTION_JOIN:
 		if (!join_sound(value))
-			return err_set(e, "%s: %s is not a step, expected one such as 0, 1234.0 or "
+			return err_set(e,
+				       "%s: %s is not a step, expected one such as 0, 1234.0 or "
 				       "1234.batch",
 				       label, value);
 		return 0;

@@ -24,22 +24,22 @@
 #include "stepinfo.h"
 #include "timing.h"
 
-#define JOIN_TIMEOUT_S	 60 /* without timeout= in the plugstack arguments */
+#define JOIN_TIMEOUT_S 60 /* without timeout= in the plugstack arguments */
 #define DRAIN_TIMEOUT_MS 2000
 
 /* Order of the descriptors in struct client_joined. */
 enum { MNT, NET, IPC, UTS, USER };
 
 static struct {
-	bool active;		/* this step has a container, or should have */
-	struct client client;	/* CLIENT_NONE where the start failed */
-	struct err failure;	/* why, kept for the tasks */
+	bool active;	      /* this step has a container, or should have */
+	struct client client; /* CLIENT_NONE where the start failed */
+	struct err failure;   /* why, kept for the tasks */
 	char *node;
 	uint32_t tasks_left;
 	int join_timeout_ms;
 	struct lockdown_ids ids;
-	struct stat mntns;	/* slurmstepd's mount namespace */
-	atomic_uint *said;	/* bits of enum topic; shared by slurmstepd and its tasks */
+	struct stat mntns; /* slurmstepd's mount namespace */
+	atomic_uint *said; /* bits of enum topic; shared by slurmstepd and its tasks */
 	/* of one task, between its two hooks */
 	char *cwd;
 	int userns;
@@ -209,8 +209,7 @@ static int enter(const struct client_joined *in, struct err *e)
 	if (in->ns[MNT] < 0)
 		return err_set(e, "the container helper sent no mount namespace");
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if (in->ns[order[i].which] >= 0 &&
-		    setns(in->ns[order[i].which], order[i].type) < 0)
+		if (in->ns[order[i].which] >= 0 && setns(in->ns[order[i].which], order[i].type) < 0)
 			return err_sys(e, errno, "cannot enter the container's %s namespace",
 				       order[i].name);
 	/* 22.05 goes on in whatever directory this hook leaves */
@@ -240,8 +239,7 @@ static int take_environment(spank_t sp, const struct joined *j, struct err *e)
 /* Become part of the container that the helper has given. */
 static int take_container(spank_t sp, struct client_joined *in, struct err *e)
 {
-	if (enter(in, e) < 0 || take_environment(sp, &in->j, e) < 0 ||
-	    lockdown_privileges(e) < 0)
+	if (enter(in, e) < 0 || take_environment(sp, &in->j, e) < 0 || lockdown_privileges(e) < 0)
 		return -1;
 	step.cwd = in->j.cwd;
 	in->j.cwd = NULL;
@@ -307,8 +305,7 @@ int remote_task_privileged(spank_t sp)
 		return fail(step.failure.text);
 	if (other_mntns(&mntns, &e) < 0)
 		return fail(e.text);
-	answer = client_join(&step.client, mntns, step.join_timeout_ms, &in, &why, &sig,
-			     &e);
+	answer = client_join(&step.client, mntns, step.join_timeout_ms, &in, &why, &sig, &e);
 	if (answer == CLIENT_SIGNAL)
 		end_by(sig);
 	rc = joined(sp, answer, &in, why, &e);

@@ -16,8 +16,8 @@
 
 struct reader {
 	spank_t sp;
-	struct option_set *set; /* what has been found */
-	char *buf;		/* REQUEST_OPTION_MAX bytes */
+	struct option_set *set;	     /* what has been found */
+	char *buf;		     /* REQUEST_OPTION_MAX bytes */
 	char label[OPTION_NAME_MAX]; /* the name under which the last value came */
 	struct err *e;
 };
@@ -89,9 +89,9 @@ static int check_found(struct reader *r, enum option_id id)
  */
 static int read_root(struct reader *r)
 {
-	static enum found (*const source[])(struct reader *, enum option_id) = {
-		read_carrier, read_callback, read_input
-	};
+	static enum found (*const source[])(struct reader *, enum option_id) = { read_carrier,
+										 read_callback,
+										 read_input };
 
 	for (size_t i = 0; i < 3; i++) {
 		enum found join, image;
@@ -133,7 +133,8 @@ int stepinfo_options(spank_t sp, struct option_set *ret, bool *ret_container, st
 	*ret_container = rc != 0;
 	/* without a container the rest does not matter, whatever it holds */
 	for (int id = 0; id < OPTION_COUNT && rc > 0; id++)
-		if (id != OPTION_IMAGE && id != OPTION_JOIN && read_option(&r, (enum option_id)id) < 0)
+		if (id != OPTION_IMAGE && id != OPTION_JOIN &&
+		    read_option(&r, (enum option_id)id) < 0)
 			rc = -1;
 	free(r.buf);
 	if (rc <= 0) {
@@ -225,8 +226,8 @@ static char *own_variable(const char *name)
 	return value && value[0] ? value : NULL;
 }
 
-int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av,
-		     struct request *ret, struct err *e)
+int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, struct request *ret,
+		     struct err *e)
 {
 	struct request r = {
 		.node = own_variable("SLURMD_NODENAME"),

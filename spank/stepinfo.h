@@ -13,8 +13,8 @@
 #include "../helper/request.h"
 #include "options.h"
 
-#define STEP_BATCH	 0xfffffffbu
-#define STEP_EXTERN	 0xfffffffcu
+#define STEP_BATCH 0xfffffffbu
+#define STEP_EXTERN 0xfffffffcu
 #define STEP_INTERACTIVE 0xfffffffau
 
 /*
@@ -33,8 +33,8 @@ int stepinfo_options(spank_t sp, struct option_set *ret, bool *ret_container, st
  * of *ret belong to Slurm, to o, or to the environment, but for ret->spool and
  * ret->path, which stepinfo_request_done frees.  0, or -1 with *e.
  */
-int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av,
-		     struct request *ret, struct err *e);
+int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, struct request *ret,
+		     struct err *e);
 void stepinfo_request_done(struct request *r);
 
 /*

@@ -21,11 +21,11 @@ void timing_open(int ac, char **av, uint32_t job_id, uint32_t step_id)
 
 		if (strncmp(av[i], key, strlen(key)) != 0)
 			continue;
-		timing_fd = path[0] != '/' ? -1 :
-					     open(path,
-						  O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW |
-							  O_CLOEXEC,
-						  0600);
+		timing_fd =
+			path[0] != '/'
+				? -1
+				: open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+				       0600);
 		if (timing_fd < 0)
 			slurm_error("berth: %s: cannot open the file for writing, expected an "
 				    "absolute path in an existing directory; no times are kept",
