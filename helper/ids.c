@@ -13,13 +13,15 @@
 
 #define CAP_NUMBERS 64 /* the kernel answers EINVAL past the last one it knows */
 
-static int caps_set(uint64_t caps)
+static int caps_set(uint64_t permitted, uint64_t effective)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 }, back[2];
 
-	for (int i = 0; i < 2; i++)
-		data[i].permitted = data[i].effective = (uint32_t)(caps >> (32 * i));
+	for (int i = 0; i < 2; i++) {
+		data[i].permitted = (uint32_t)(permitted >> (32 * i));
+		data[i].effective = (uint32_t)(effective >> (32 * i));
+	}
 	if (syscall(SYS_capset, &head, data) < 0 || syscall(SYS_capget, &head, back) < 0)
 		return -1;
 	if (memcmp(data, back, sizeof(data)) != 0) {
@@ -89,7 +91,7 @@ int ids_become(const struct ids *who, uint64_t caps, struct err *e)
 		return err_sys(e, errno, "cannot become group %u", who->gid);
 	if (setresuid(who->uid, who->uid, who->uid) < 0)
 		return err_sys(e, errno, "cannot become user %u", who->uid);
-	if (caps_set(caps) < 0)
+	if (caps_set(caps, 0) < 0)
 		return err_sys(e, errno, "cannot set the capabilities of user %u", who->uid);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
@@ -102,9 +104,16 @@ int ids_become(const struct ids *who, uint64_t caps, struct err *e)
 	return 0;
 }
 
+int ids_raise(uint64_t caps, struct err *e)
+{
+	if (caps_set(caps, caps) < 0)
+		return err_sys(e, errno, "cannot raise capabilities");
+	return 0;
+}
+
 int ids_drop_caps(struct err *e)
 {
-	if (caps_set(0) < 0)
+	if (caps_set(0, 0) < 0)
 		return err_sys(e, errno, "cannot drop capabilities");
 	return 0;
 }

@@ -19,12 +19,15 @@ struct ids {
 
 /*
  * Give up root: groups, gids, uids (all three of each), bounding, ambient and
- * inheritable sets, no_new_privs; permitted and effective become exactly caps (a
- * mask of 1 << CAP_*; 0 for none).  Every step is read back; after a failure the
- * process must not go on.  Also makes the process undumpable, so that the user
- * cannot trace it.  To be called in a child that has one thread.
+ * inheritable sets, no_new_privs; nothing is effective after it, and permitted is
+ * exactly caps (a mask of 1 << CAP_*; 0 for none).  Every step is read back; after a
+ * failure the process must not go on.  Also makes the process undumpable, so that the
+ * user cannot trace it.  To be called in a child that has one thread.
  */
 int ids_become(const struct ids *who, uint64_t caps, struct err *e);
+
+/* Make caps effective, out of those that ids_become left permitted. */
+int ids_raise(uint64_t caps, struct err *e);
 
 /* Give up the capabilities that ids_become left. */
 int ids_drop_caps(struct err *e);

@@ -18,6 +18,7 @@
 
 #include "ids.h"
 #include "sys.h"
+#include "userns.h"
 
 struct kind {
 	const char *name; /* in /proc/self/ns and in --container-unshare */
@@ -81,67 +82,19 @@ int namespaces_unshare(const char *list, struct container *c, struct err *e)
 	return (c->ns & NS_NET) ? loopback_up(e) : 0;
 }
 
-/* ---- the user namespace ---- */
-
-static void owner_child(const struct ids *who, int ready, int wait_fd) __attribute__((noreturn));
-static void owner_child(const struct ids *who, int ready, int wait_fd)
-{
-	struct err e = { "" };
-	char ok = 0;
-
-	/* dumpable again, or root's view of /proc/PID would stay root's to write to: it is anyway */
-	if (ids_become(who, 0, &e) < 0 || unshare(CLONE_NEWUSER) < 0)
-		ok = (char)(errno < 127 ? errno : EPERM);
-	(void)!write(ready, &ok, 1);
-	(void)!read(wait_fd, &ok, 1);
-	_exit(0);
-}
-
-static int write_maps(int dir, const struct request *r)
-{
-	char line[64];
-
-	snprintf(line, sizeof(line), "0 %u 1\n", r->uid);
-	if (sys_write_file(dir, "setgroups", "deny") < 0 ||
-	    sys_write_file(dir, "uid_map", line) < 0)
-		return -1;
-	snprintf(line, sizeof(line), "0 %u 1\n", r->gid);
-	return sys_write_file(dir, "gid_map", line);
-}
-
+/* Exactly one id of each kind: the user's, as root. */
 static int user_namespace(const struct request *r, int proc, struct err *e)
 {
 	const struct ids who = { r->uid, r->gid, r->groups, r->ngroups };
-	int up[2] = { -1, -1 }, down[2] = { -1, -1 }, dir = -1, ns = -1;
-	char path[32], status = EIO;
-	pid_t pid = -1;
+	char uid_map[64], gid_map[64];
+	int ns;
 
-	if (pipe2(up, O_CLOEXEC) < 0 || pipe2(down, O_CLOEXEC) < 0 || (pid = fork()) < 0)
-		goto done;
-	if (pid == 0)
-		owner_child(&who, up[1], down[0]);
-	sys_close(&up[1]);
-	if (read(up[0], &status, 1) != 1 || status) {
-		errno = status;
-		goto done;
-	}
-	snprintf(path, sizeof(path), "%d", pid);
-	dir = openat(proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir >= 0 && write_maps(dir, r) == 0)
-		ns = openat(dir, "ns/user", O_RDONLY | O_CLOEXEC);
-done:
+	snprintf(uid_map, sizeof(uid_map), "0 %u 1\n", r->uid);
+	snprintf(gid_map, sizeof(gid_map), "0 %u 1\n", r->gid);
+	ns = userns_make(&who, uid_map, gid_map, proc);
 	if (ns < 0)
 		err_sys(e, errno,
 			"--container-remap-root: this node makes no user namespace for you");
-	sys_close(&dir);
-	sys_close(&up[0]);
-	sys_close(&up[1]);
-	sys_close(&down[0]);
-	sys_close(&down[1]);
-	if (pid > 0) {
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
-	}
 	return ns;
 }
 

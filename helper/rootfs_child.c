@@ -28,6 +28,7 @@
 #include "slurmtools.h"
 #include "sys.h"
 #include "top.h"
+#include "userns.h"
 #include "walker.h"
 #include "wire.h"
 
@@ -232,6 +233,25 @@ static int clone_binds(struct build *b)
 }
 
 /* ---- 3. the staging directory, in our own mount namespace ---- */
+
+static bool wants_writable(const struct build *b)
+{
+	return b->t->r->writable == UNSET ? b->t->c->writable : b->t->r->writable == YES;
+}
+
+/*
+ * A writable image, or one whose user shall be root in it, is of use only if what
+ * belongs to root in it belongs to the user.  Where the file system cannot show other
+ * owners (FUSE, some network file systems) it stays as it is.
+ */
+static void own_image(struct build *b)
+{
+	struct stat st;
+
+	if ((wants_writable(b) || b->t->r->remap_root == YES) &&
+	    fstat(b->t->image_root, &st) == 0 && st.st_uid == 0)
+		(void)userns_show_owner(b->t->image_root, b->t->r->uid, b->t->r->gid, b->proc);
+}
 
 static int make_stage(struct build *b)
 {
@@ -585,6 +605,7 @@ static int build(struct build *b)
 		return -1;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_sys(&b->e, errno, "cannot make the mounts private");
+	own_image(b);
 	if (make_stage(b) < 0 ||
 	    walker_start(&who, b->stage, b->t->timeout_ms, &b->walker, &b->e) < 0 ||
 	    fill_top(b) < 0 || attach_all(b) < 0 || choose_cwd(b) < 0)

@@ -24,6 +24,16 @@
 
 #define IN_ROOT (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 
+/*
+ * What overlayfs acts with below the mount, once it has checked the task's own rights:
+ * a writable one also makes the work directory (mode 000) and copies up files of other
+ * owners, as with any overlay that root mounts.
+ */
+#define CAPS_RO (UINT64_C(1) << CAP_SYS_ADMIN)
+#define CAPS_RW                                                                  \
+	(CAPS_RO | UINT64_C(1) << CAP_DAC_OVERRIDE | UINT64_C(1) << CAP_FOWNER | \
+	 UINT64_C(1) << CAP_CHOWN | UINT64_C(1) << CAP_FSETID)
+
 enum ask { ASK_SURVEY = 1, ASK_OVERLAY, ASK_RESOLVE, ASK_ENTER };
 
 /* ---- the child ---- */
@@ -166,7 +176,7 @@ static int do_overlay(struct child *ch, struct wire *in)
 	uint32_t error = 0;
 	int mnt = -1;
 
-	if (fchdir(ch->stage) < 0)
+	if (fchdir(ch->stage) < 0 || ids_raise(writable ? CAPS_RW : CAPS_RO, &e) < 0)
 		return -1;
 	mnt = sys_new_fs("overlay",
 			 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (writable ? 0 : MOUNT_ATTR_RDONLY),
@@ -277,8 +287,7 @@ static void walker_child(const struct ids *who, int stage, int sock)
 	char *buf = malloc(REQUEST_PACKET_MAX);
 	struct err e = { "" };
 
-	if (!buf || sys_keep_fds(keep, 2) < 0 ||
-	    ids_become(who, UINT64_C(1) << CAP_SYS_ADMIN, &e) < 0 ||
+	if (!buf || sys_keep_fds(keep, 2) < 0 || ids_become(who, CAPS_RW, &e) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		_exit(1);
 	for (;;) {
