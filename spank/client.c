@@ -172,7 +172,7 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Wait until sock can be read (0), one of the signals of sigfd is there (its number), or -1 with errno. */
+/* 0: sock can be read; a signal of sigfd that came before; or -1 with errno. */
 static int wait_for(int sock, int sigfd, int timeout_ms)
 {
 	int64_t end = now_ms() + timeout_ms;

@@ -32,7 +32,7 @@ static int on_option(int val, const char *arg, int remote);
 		(char *)(name), NULL, (char *)(usage), 0, (val), on_option \
 	}
 
-/* --help wraps the text at 50 columns; where name and word pass 21, they get a line of their own. */
+/* --help wraps the text at 50 columns; a long name gets a line of its own. */
 static struct spank_option table[] = {
 	WITH_VALUE("container-image", "PATH",
 		   "run inside this image: squashfs, erofs or SIF file, root directory, or "

@@ -91,8 +91,9 @@ enum tristate option_tristate(const char *value);
 
 /*
  * path made absolute against cwd (absolute, no trailing slash but for "/"), with
- * "." components and double slashes left out, and ".." in front taken off cwd.  Other
- * ".." and symlinks stay as they are: they are resolved once, on the node, as the user.  Malloced; NULL when out of memory.
+ * "." components and double slashes left out, and ".." in front taken off cwd.
+ * Other ".." and symlinks stay as they are: they are resolved once, on the node, as
+ * the user.  Malloced; NULL when out of memory.
  */
 char *option_absolute(const char *path, const char *cwd);
 

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-/* Open the file; for remote init, as root.  A failure leaves timing off, with a line in slurmd's log. */
+/* Open the file, as root.  A failure leaves timing off and a line in slurmd's log. */
 void timing_open(int ac, char **av, uint32_t job_id, uint32_t step_id);
 
 /* Nanoseconds of CLOCK_MONOTONIC. */
