@@ -195,6 +195,14 @@ static int decide_value(struct local_decision *d, enum option_id id, const char 
 	return rc;
 }
 
+/* Does this command line ask for another root than the one that the carriers speak of? */
+static bool root_is_new(const struct local_words *w, const struct local_decision *d)
+{
+	const char *was = w->inherited->v[OPTION_IMAGE], *is = d->set.v[OPTION_IMAGE];
+
+	return is && was && strcmp(was, is) != 0;
+}
+
 /* One of the options that do not choose the root. */
 static int decide_option(const struct local_words *w, struct local_decision *d, enum option_id id,
 			 struct err *e)
@@ -205,6 +213,8 @@ static int decide_option(const struct local_words *w, struct local_decision *d, 
 
 	for (size_t i = 0; i < 3; i++) {
 		if (!from[i]->v[id] && !from[i]->too_long[id])
+			continue;
+		if (id == OPTION_WORKDIR && from[i] == w->inherited && root_is_new(w, d))
 			continue;
 		option_name(label, id, kind[i]);
 		if (from[i]->too_long[id])

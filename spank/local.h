@@ -11,8 +11,10 @@
  *   SLURM_CONTAINER as we found it (image only)
  *   BERTH_CONTAINER_X
  * Options are taken each by itself, as in pyxis: an inner srun that names another
- * image keeps the mounts and all else said around it.  Image, join and no-container
- * answer one question (which root?), so the one of the highest rank beats the others.
+ * image keeps the mounts and all else said around it; but not the working directory,
+ * which is a place in the image that it was said for, and may not exist in this one.
+ * Image, join and no-container answer one question (which root?), so the one of the
+ * highest rank beats the others.
  *
  * sbatch and salloc ignore carriers, and a SLURM_CONTAINER that came with them: a
  * job submitted from inside a container does not silently run in the same one.

@@ -520,6 +520,22 @@ START_TEST(other_options_are_taken_one_by_one)
 }
 END_TEST
 
+START_TEST(workdir_belongs_to_its_image)
+{
+	struct local_words w = words();
+
+	option_set_value(&inherited, OPTION_IMAGE, "/a");
+	option_set_value(&inherited, OPTION_WORKDIR, "/wd");
+	ck_assert_str_eq(decided(&w).set.v[OPTION_WORKDIR], "/wd");
+	option_set_value(&given, OPTION_IMAGE, "/a");
+	ck_assert_str_eq(decided(&w).set.v[OPTION_WORKDIR], "/wd");
+	option_set_value(&given, OPTION_IMAGE, "/b");
+	ck_assert_ptr_null(decided(&w).set.v[OPTION_WORKDIR]);
+	option_set_value(&given, OPTION_WORKDIR, "/other");
+	ck_assert_str_eq(decided(&w).set.v[OPTION_WORKDIR], "/other");
+}
+END_TEST
+
 START_TEST(options_without_image)
 {
 	struct local_words w = words();
@@ -684,6 +700,7 @@ int main(void)
 	tcase_add_test(t, none_is_inherited);
 	tcase_add_test(t, join_and_image);
 	tcase_add_test(t, other_options_are_taken_one_by_one);
+	tcase_add_test(t, workdir_belongs_to_its_image);
 	tcase_add_test(t, options_without_image);
 	tcase_add_test(t, too_long_is_refused);
 	tcase_add_test(t, node_sources_by_rank);
