@@ -6,9 +6,10 @@ deps_of() {
     local g
     for g; do
         case $g in
-        build) printf '%s\n' gcc make autoconf automake libtool pkg-config check libslurm-dev ;;
+        build) printf '%s\n' gcc make autoconf automake libtool pkg-config check libjson-c-dev libslurm-dev ;;
         slurm) printf '%s\n' slurmctld slurmd slurm-client munge 'libpmix2|libpmix2t64' util-linux procps ;;
         test) printf '%s\n' bats squashfs-tools squashfuse erofs-utils ;;
+        matrix) printf '%s\n' debootstrap debian-archive-keyring ;;
         images) printf '%s\n' debootstrap python3 busybox-static musl-tools libopenmpi-dev libmpich-dev ;;
         esac
     done

@@ -42,6 +42,34 @@ count() {
     ROWS+=("$1"$'\t'"$2"$'\t'"$3")
 }
 
+# bats_select FILTER: BATS_FILES and BATS_ARGS, for run_bats: all, or the files in whose name FILTER is (none for
+# `unit`), or the tests whose name matches it.
+bats_select() {
+    local f all=("$BERTH_TOP"/tests/cluster/*.bats)
+    BATS_FILES=() BATS_ARGS=()
+    [[ $1 != unit ]] || return 0
+    for f in "${all[@]}"; do [[ -z $1 || ${f##*/} == *"$1"* ]] && BATS_FILES+=("$f"); done
+    ((${#BATS_FILES[@]})) && return 0
+    BATS_FILES=("${all[@]}") BATS_ARGS=(--filter "$1")
+}
+
+# run_bats FILE [bats arguments]: shows each test as it ends, counts.
+run_bats() {
+    local file=$1 log=$BERTH_W/log/${1##*/}.log from=$EPOCHREALTIME p f s result=ok rc=0
+    shift
+    step "${file##*/}"
+    TMPDIR=$BERTH_W/tmp bats --timing --formatter tap "$@" "$file" </dev/null 2>&1 | tee "$log" | { grep -v '^1\.\.' || :; }
+    rc=${PIPESTATUS[0]}
+    s=$(grep -cE '^ok .*# skip' "$log")
+    p=$(($(grep -c '^ok ' "$log") - s))
+    f=$(grep -c '^not ok ' "$log")
+    ((rc == 0 || f > 0)) || f=1
+    ((f == 0)) || result=FAILED
+    step_drop
+    ((p + f + s)) || return 0
+    count "$result" "$(elapsed "$from")" "${file##*/}: $p passed, $f failed, $s skipped" "$p" "$f" "$s"
+}
+
 # session_report: the table, then the line that others read.
 session_report() {
     local row

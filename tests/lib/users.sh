@@ -4,10 +4,11 @@
 # berthalice  is also a member of berthgrp
 # berthbob    is not
 #
-# Several clusters on one machine share the users: whoever made them left a mark in $BERTH_RUN, and the
+# Several clusters on one machine share the users: whoever made them left a mark in $BERTH_MADE, and the
 # last cluster to go removes what the mark lists.
 
 BERTH_RUN=${BERTH_RUN:-/run/berth-test}
+BERTH_MADE=${BERTH_MADE:-$BERTH_RUN/made}
 BERTH_USERS=(berthalice berthbob)
 
 # users_up: makes what is missing.
@@ -16,12 +17,12 @@ users_up() {
     install -d -m 755 "$BERTH_RUN"
     if ! getent group berthgrp >/dev/null; then
         groupadd berthgrp
-        echo "group berthgrp" >>"$BERTH_RUN/made"
+        echo "group berthgrp" >>"$BERTH_MADE"
     fi
     for u in "${BERTH_USERS[@]}"; do
         getent passwd "$u" >/dev/null && continue
         useradd --create-home --home-dir "/home/$u" --shell /bin/bash "$u"
-        echo "user $u" >>"$BERTH_RUN/made"
+        echo "user $u" >>"$BERTH_MADE"
     done
     id -nG berthalice | grep -qw berthgrp || gpasswd -a berthalice berthgrp >/dev/null
 }
@@ -29,16 +30,16 @@ users_up() {
 # users_down: removes what users_up made, with the homes.
 users_down() {
     local kind name
-    [[ -f $BERTH_RUN/made ]] || return 0
+    [[ -f $BERTH_MADE ]] || return 0
     while read -r kind name; do
         [[ $kind == user ]] || continue
         userdel --remove "$name" 2>/dev/null || warn "could not remove user $name"
-    done <"$BERTH_RUN/made"
+    done <"$BERTH_MADE"
     while read -r kind name; do
         [[ $kind == group ]] || continue
         groupdel "$name" 2>/dev/null || warn "could not remove group $name"
-    done <"$BERTH_RUN/made"
-    rm -f "$BERTH_RUN/made"
+    done <"$BERTH_MADE"
+    rm -f "$BERTH_MADE"
 }
 
 # as alice|bob|root|NAME [VAR=VALUE ...] CMD...: runs CMD as that user, with all groups, a clean environment
