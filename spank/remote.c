@@ -40,6 +40,8 @@ static struct {
 	struct lockdown_ids ids;
 	struct stat mntns; /* slurmstepd's mount namespace */
 	atomic_uint *said; /* bits of enum topic; shared by slurmstepd and its tasks */
+	bool workdir;	   /* --container-workdir is given */
+	bool cwd_unnamed;  /* the helper could not be told the job's directory */
 	/* of one task, between its two hooks */
 	char *cwd;
 	int userns;
@@ -145,6 +147,7 @@ void remote_post_opt(spank_t sp, int ac, char **av)
 		return;
 	if (stepinfo_options(sp, &o, &container, &step.failure) == 0 && container)
 		start_helper(sp, &o, ac, av, &step.failure);
+	step.workdir = o.v[OPTION_WORKDIR];
 	option_set_done(&o);
 	option_set_done(options_given());
 	if (!container)
@@ -170,11 +173,10 @@ void remote_user_init(void)
 
 	if (!step.active)
 		return;
-	/*
-	 * A path that cannot be told (removed, unreachable, too long, with control
-	 * characters) is sent as none.
-	 */
-	if (!getcwd(cwd, sizeof(cwd)) || cwd[0] != '/' || !client_say(&step.client, MSG_CWD, cwd))
+	/* removed, unreachable, too long, or with control characters: sent as none */
+	step.cwd_unnamed = !getcwd(cwd, sizeof(cwd)) || cwd[0] != '/' ||
+			   !client_say(&step.client, MSG_CWD, cwd);
+	if (step.cwd_unnamed)
 		client_say(&step.client, MSG_CWD, NULL);
 	client_reap(&step.client, 0);
 }
@@ -336,14 +338,22 @@ static bool enter_cwd(const char *path)
 
 static int take_cwd(struct err *e)
 {
-	if (step.cwd && enter_cwd(step.cwd))
-		return 0;
-	if (chdir("/") < 0)
-		return err_sys(e, errno, "cannot enter the container's root directory");
-	err_set(e, "cannot enter the working directory %s in the container, starting in /",
-		step.cwd ? step.cwd : "");
-	say(SAY_CWD, e->text);
-	e->text[0] = '\0';
+	struct err line = { "" };
+
+	if (!step.cwd || !enter_cwd(step.cwd)) {
+		if (chdir("/") < 0)
+			return err_sys(e, errno, "cannot enter the container's root directory");
+		err_set(&line,
+			"cannot enter the working directory %s in the container, starting in /",
+			step.cwd ? step.cwd : "");
+	} else if (step.cwd_unnamed && !step.workdir) {
+		err_set(&line,
+			"the job's working directory is removed or has control characters in "
+			"its name, starting in %s",
+			step.cwd);
+	}
+	if (line.text[0])
+		say(SAY_CWD, line.text);
 	return 0;
 }
 
