@@ -241,13 +241,18 @@ static bool wants_writable(const struct build *b)
 
 /*
  * A writable image, or one whose user shall be root in it, is of use only if what
- * belongs to root in it belongs to the user.  Where the file system cannot show other
- * owners (FUSE, some network file systems) it stays as it is.
+ * belongs to root in it belongs to the user.  For image files alone: the user could read
+ * every byte of those anyway.  A directory's owners stay as they are, since the
+ * directory may be the node's own (--container=/), and so do those of a file system
+ * that cannot show others (FUSE).
  */
 static void own_image(struct build *b)
 {
+	const enum image_kind kind = b->t->p->info.kind;
 	struct stat st;
 
+	if (kind == IMAGE_DIR || kind == IMAGE_OCI)
+		return;
 	if ((wants_writable(b) || b->t->r->remap_root == YES) &&
 	    fstat(b->t->image_root, &st) == 0 && st.st_uid == 0)
 		(void)userns_show_owner(b->t->image_root, b->t->r->uid, b->t->r->gid, b->proc);
