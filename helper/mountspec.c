@@ -184,18 +184,24 @@ done:
 	return rc;
 }
 
-/* Is this the bind of something below /dev to its own place?  The helper makes a node of it. */
-static bool is_device_bind(const struct mount_spec *m)
+/*
+ * Is this the bind of something below /dev to its own place?  The helper makes a node
+ * of it; so that it can tell by the text, the source is then spelt as the destination.
+ */
+static bool device_bind(struct mount_spec *m)
 {
 	char *src;
-	bool same;
 
 	if (m->kind != MOUNT_BIND || !path_within(m->dst, "/dev") || strcmp(m->dst, "/dev") == 0)
 		return false;
 	src = dst_clean(m->src, NULL);
-	same = src && strcmp(src, m->dst) == 0;
-	free(src);
-	return same;
+	if (!src || strcmp(src, m->dst) != 0) {
+		free(src);
+		return false;
+	}
+	free(m->src);
+	m->src = src;
+	return true;
 }
 
 enum {
@@ -389,7 +395,7 @@ static int dst_set(const char *dst, struct mount_spec *m, struct err *e)
 	m->dst = dst_clean(dst, e);
 	if (!m->dst)
 		return -1;
-	return is_device_bind(m) ? 0 : dst_check(m->dst, e);
+	return device_bind(m) ? 0 : dst_check(m->dst, e);
 }
 
 static int dst_parse(struct span dst, struct mount_spec *m, struct err *e)

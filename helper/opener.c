@@ -151,6 +151,17 @@ static int take_env(struct wire *w, int *fds, unsigned nfds, struct plan *p)
 	return wire_ended(w) ? 0 : -1;
 }
 
+static int take_guess(struct wire *w, struct plan *p)
+{
+	const char *path = wire_get_str(w);
+
+	if (!wire_ended(w) || strlen(path) >= 4096)
+		return -1;
+	free(p->cwd);
+	p->cwd = path[0] == '/' ? strdup(path) : NULL;
+	return 0;
+}
+
 /* Messages until one of type last. */
 static int take_until(struct opener *o, int alive, int timeout_ms, struct plan *p,
 		      enum opener_msg last, struct err *e)
@@ -190,6 +201,8 @@ static int take_until(struct opener *o, int alive, int timeout_ms, struct plan *
 			rc = take_env(&w, fds, nfds, p);
 		else if (type == OPENER_ERROR)
 			rc = err_set(e, "%s", wire_get_str(&w));
+		else if (type == OPENER_OPENED && type == (uint32_t)last)
+			rc = take_guess(&w, p);
 		else
 			rc = type == (uint32_t)last ? 0 : -1;
 		if (rc == 0 && type != (uint32_t)last)
@@ -233,7 +246,12 @@ int opener_take_cwd(struct opener *o, const char *cwd, int alive, int timeout_ms
 	wire_put_str(&w, cwd);
 	if (w.bad || msg_send(o->sock, buf, w.len, NULL, 0) < 0)
 		return err_sys(e, errno, "cannot talk to the process that opens paths");
-	free(p->cwd);
-	p->cwd = strdup(cwd);
+	if (!p->cwd || strcmp(p->cwd, cwd) != 0) {
+		plan_drop(p, ORIGIN_CWD);
+		free(p->cwd);
+		p->cwd = strdup(cwd);
+		if (!p->cwd)
+			return err_set(e, "out of memory");
+	}
 	return take_until(o, alive, timeout_ms, p, OPENER_DONE, e);
 }

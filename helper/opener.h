@@ -11,11 +11,11 @@
  * Conversation (wire.h fields):
  *   opener  IMAGE   kind, offset, length [image]
  *   opener  BIND    origin, flags, mode, size, dst [source, unless tmpfs] ...
- *   opener  OPENED  -
+ *   opener  OPENED  canonical path of the job's PWD, or ""
  *   helper  ROOT    [root directory of the mounted image]
  *   opener  ENV     image's cwd, n, n strings [passwd, group: memfds, where wanted]
  *   helper  CWD     path
- *   opener  BIND    ... (cwd; PMIx's directory, which is there by now)
+ *   opener  BIND    ... (PMIx's directory, which is there by now; cwd, if not guessed)
  *   opener  DONE    -
  * or at any time
  *   opener  ERROR   text
@@ -62,9 +62,11 @@ int opener_start(const struct request *r, const struct config *c, int base, stru
  * included).
  */
 int opener_take_image(struct opener *o, int alive, int timeout_ms, struct plan *p, struct err *e);
+/* Also sets p->cwd to the guess, if there is one. */
 int opener_take_binds(struct opener *o, int alive, int timeout_ms, struct plan *p, struct err *e);
 int opener_take_env(struct opener *o, int root, int alive, int timeout_ms, struct plan *p,
 		    struct err *e);
+/* p->cwd becomes cwd; a bind of a wrong guess is dropped. */
 int opener_take_cwd(struct opener *o, const char *cwd, int alive, int timeout_ms, struct plan *p,
 		    struct err *e);
 

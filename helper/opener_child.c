@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include "ids.h"
 #include "mountspec.h"
 #include "opener.h"
+#include "rootfs.h"
 #include "run.h"
 #include "sys.h"
 #include "wire.h"
@@ -40,6 +42,7 @@ struct child {
 	int bundle_fd; /* the bundle's directory */
 	struct account account;
 	bool has_account;
+	char guess[PATH_MAX]; /* canonical path of the job's PWD, or "" */
 };
 
 static void die(struct child *ch, const struct err *e) __attribute__((noreturn));
@@ -162,10 +165,15 @@ static void send_bind(struct child *ch, enum origin origin, const struct mount_s
 	say(ch, &w, &fd, fd >= 0 ? 1 : 0);
 }
 
-/* A bind of path on itself that is left out quietly when the user cannot reach it. */
-static void send_same(struct child *ch, enum origin origin, const char *path, int flags)
+/*
+ * A bind of path on itself that is left out quietly when the user cannot reach it; with
+ * canonical (PATH_MAX bytes) on the path that the kernel gives for it, which is written
+ * there.
+ */
+static void send_same(struct child *ch, enum origin origin, const char *path, int flags,
+		      char *canonical)
 {
-	const struct mount_spec m = {
+	struct mount_spec m = {
 		.kind = MOUNT_BIND,
 		.dst = (char *)path,
 		.recursive = true,
@@ -174,7 +182,16 @@ static void send_same(struct child *ch, enum origin origin, const char *path, in
 
 	if (fd < 0)
 		return;
-	send_bind(ch, origin, &m, fd);
+	if (canonical) {
+		m.dst = canonical;
+		if (sys_path_of(fd, canonical, PATH_MAX) < 0 || canonical[0] != '/') {
+			canonical[0] = '\0';
+			close(fd);
+			return;
+		}
+	}
+	if (origin != ORIGIN_CWD || ch->c->mount_cwd)
+		send_bind(ch, origin, &m, fd);
 	close(fd);
 }
 
@@ -235,18 +252,28 @@ static void read_account(struct child *ch)
 static void send_binds(struct child *ch)
 {
 	const bool home = ch->r->mount_home == UNSET ? ch->c->mount_home : ch->r->mount_home == YES;
+	unsigned char buf[PATH_MAX + 64];
+	struct wire w = wire_writer(buf, sizeof(buf));
 
 	if (home || ch->c->account)
 		read_account(ch);
 	send_text_list(ch, ORIGIN_SITE, ch->c->mounts);
 	if (home && ch->account.home[0] == '/' && ch->account.home[1])
-		send_same(ch, ORIGIN_HOME, ch->account.home, O_DIRECTORY);
+		send_same(ch, ORIGIN_HOME, ch->account.home, O_DIRECTORY, NULL);
 	if (ch->r->script)
-		send_same(ch, ORIGIN_SCRIPT, ch->r->script, O_NOFOLLOW);
+		send_same(ch, ORIGIN_SCRIPT, ch->r->script, O_NOFOLLOW, NULL);
 	if (ch->has_bundle)
 		send_list(ch, ORIGIN_BUNDLE, &ch->bundle.mounts, ch->bundle_fd);
 	send_text_list(ch, ORIGIN_USER, ch->r->mounts);
-	say_plain(ch, OPENER_OPENED);
+	/*
+	 * slurmstepd says the working directory late, at user_init.  It is nearly always the
+	 * job's PWD, so the container is built with that meanwhile.
+	 */
+	if (ch->r->pwd && ch->r->pwd[0] == '/')
+		send_same(ch, ORIGIN_CWD, ch->r->pwd, O_DIRECTORY, ch->guess);
+	wire_put_u32(&w, OPENER_OPENED);
+	wire_put_str(&w, ch->guess);
+	say(ch, &w, NULL, 0);
 }
 
 /* ---- the image's /etc ---- */
@@ -405,13 +432,12 @@ static void send_last(struct child *ch, const char *cwd)
 {
 	char pmix[REQUEST_OPTION_MAX + 64];
 
-	if (ch->r->spool && ch->c->pmix) {
-		snprintf(pmix, sizeof(pmix), "%s/pmix.%u.%u", ch->r->spool, ch->r->job_id,
-			 ch->r->step_id);
-		send_same(ch, ORIGIN_PMIX, pmix, O_DIRECTORY | O_NOFOLLOW);
+	if (ch->r->spool && ch->c->pmix && !ch->r->script) {
+		rootfs_pmix_path(ch->r, pmix, sizeof(pmix));
+		send_same(ch, ORIGIN_PMIX, pmix, O_DIRECTORY | O_NOFOLLOW, NULL);
 	}
-	if (ch->c->mount_cwd)
-		send_same(ch, ORIGIN_CWD, cwd, O_DIRECTORY);
+	if (strcmp(cwd, ch->guess) != 0)
+		send_same(ch, ORIGIN_CWD, cwd, O_DIRECTORY, NULL);
 	say_plain(ch, OPENER_DONE);
 }
 

@@ -43,3 +43,24 @@ int plan_add(struct plan *p, const struct plan_bind *b)
 	p->binds[p->nbinds++] = mine;
 	return 0;
 }
+
+void plan_drop(struct plan *p, enum origin origin)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->nbinds; i++) {
+		if (p->binds[i].origin == origin)
+			bind_done(&p->binds[i]);
+		else
+			p->binds[n++] = p->binds[i];
+	}
+	p->nbinds = n;
+}
+
+struct plan_bind *plan_find(struct plan *p, enum origin origin)
+{
+	for (size_t i = 0; i < p->nbinds; i++)
+		if (p->binds[i].origin == origin)
+			return &p->binds[i];
+	return NULL;
+}

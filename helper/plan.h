@@ -47,12 +47,18 @@ struct plan {
 	char *passwd, *group; /* texts, or NULL */
 	size_t passwd_len, group_len;
 	char *image_cwd; /* the image's own working directory, or NULL */
-	char *cwd;	 /* the job's, as slurmstepd has it */
+	char *cwd;	 /* the job's: a guess from its PWD until slurmstepd has said it */
 	bool slurmtools; /* links for Slurm's commands are wanted (slurmtools.h) */
 };
 
 void plan_init(struct plan *p);
 void plan_done(struct plan *p);
+
+/* Forget the binds of one origin. */
+void plan_drop(struct plan *p, enum origin origin);
+
+/* The bind of that origin, or NULL. */
+struct plan_bind *plan_find(struct plan *p, enum origin origin);
 
 /* Takes over b's dst and fd, also on failure (-1: the plan is full). */
 int plan_add(struct plan *p, const struct plan_bind *b);

@@ -73,7 +73,7 @@ static const struct field request_fields[] = {
 	ONE(14, FIELD_TEXT, struct request, script),
 	ONE(15, FIELD_TEXT, struct request, spool),
 	ONE(16, FIELD_TEXT, struct request, slurm_conf),
-	ONE(17, FIELD_TEXT, struct request, path),
+	ONE(17, FIELD_TEXT, struct request, pwd),
 	ONE(18, FIELD_TRISTATE, struct request, writable),
 	ONE(19, FIELD_TRISTATE, struct request, mount_home),
 	ONE(20, FIELD_TRISTATE, struct request, remap_root),

@@ -81,7 +81,7 @@ struct request {
 	char *script;	  /* batch script on the host, slurmd's spool; else NULL */
 	char *spool;	  /* SlurmdSpoolDir, expanded; NULL if unknown */
 	char *slurm_conf; /* path of slurm.conf as slurmd has it; NULL: /etc/slurm */
-	char *path;	  /* the job's PATH (used with --container-env=PATH only) */
+	char *pwd;	 /* the job's PWD: a guess at its cwd, or NULL */
 	enum tristate writable, mount_home, remap_root;
 	char **args; /* plugstack arguments, verbatim "key=value" */
 	uint32_t nargs;

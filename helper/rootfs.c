@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -46,15 +47,11 @@ static int take_result(const void *buf, size_t len, int *fds, unsigned nfds, str
 	return 0;
 }
 
-int rootfs_build(const struct request *r, const struct config *c, const struct plan *p,
-		 int image_root, int base, int alive, int timeout_ms, struct container *ret,
-		 struct err *e)
+int rootfs_start(const struct request *r, const struct config *c, const struct plan *p,
+		 int image_root, int base, int timeout_ms, struct builder *ret, struct err *e)
 {
-	unsigned char buf[4 * 4096];
 	struct rootfs_task t = { r, c, p, image_root, base, -1, timeout_ms };
-	int pair[2], fds[REQUEST_FDS_MAX], rc = -1;
-	unsigned nfds = CONTAINER_NS_MAX;
-	ssize_t n;
+	int pair[2];
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -70,7 +67,22 @@ int rootfs_build(const struct request *r, const struct config *c, const struct p
 		close(pair[0]);
 		return err_sys(e, errno, "cannot start a process");
 	}
-	n = child_recv(pair[0], alive, buf, sizeof(buf), fds, &nfds, timeout_ms);
+	*ret = (struct builder){ pid, pair[0] };
+	return 0;
+}
+
+int rootfs_finish(struct builder *b, int pmix, int alive, int timeout_ms, struct container *ret,
+		  struct err *e)
+{
+	const uint32_t go = 1;
+	unsigned char buf[4 * 4096];
+	int fds[REQUEST_FDS_MAX], rc = -1;
+	unsigned nfds = CONTAINER_NS_MAX;
+	ssize_t n;
+
+	/* one that has failed no longer listens, but its result can still be read */
+	(void)msg_send(b->sock, &go, sizeof(go), &pmix, pmix >= 0 ? 1 : 0);
+	n = child_recv(b->sock, alive, buf, sizeof(buf), fds, &nfds, timeout_ms);
 	if (n > 0) {
 		rc = take_result(buf, (size_t)n, fds, nfds, ret, e);
 		for (unsigned i = 0; i < nfds; i++)
@@ -84,10 +96,24 @@ int rootfs_build(const struct request *r, const struct config *c, const struct p
 	} else {
 		err_sys(e, errno, "cannot hear from the process that builds the container");
 	}
-	close(pair[0]);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	rootfs_cancel(b);
 	return rc;
+}
+
+void rootfs_cancel(struct builder *b)
+{
+	sys_close(&b->sock);
+	if (b->pid > 0) {
+		kill(b->pid, SIGKILL);
+		waitpid(b->pid, NULL, 0);
+	}
+	*b = BUILDER_NONE;
+}
+
+void rootfs_pmix_path(const struct request *r, char *buf, size_t size)
+{
+	/* src/plugins/mpi/pmix/pmixp_info.c, the same from 22.05 to 26.05 */
+	snprintf(buf, size, "%s/pmix.%u.%u", r->spool, r->job_id, r->step_id);
 }
 
 void container_done(struct container *c)

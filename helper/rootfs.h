@@ -22,16 +22,35 @@ struct container {
 };
 #define CONTAINER_NONE ((struct container){ 0, { -1, -1, -1, -1, -1 }, NULL, NULL })
 
+/* A child process that builds a container (it may hang in storage; then it is killed). */
+struct builder {
+	pid_t pid; /* 0: none */
+	int sock;
+};
+#define BUILDER_NONE ((struct builder){ 0, -1 })
+
 /*
- * Build it in a child process (which may hang in storage; then it is killed).
- * image_root: detached mount of the image's root directory.  base: the mount
- * namespace whose /proc, /sys, /tmp, ... the container gets and in which the plan's
- * descriptors were opened; -1: the caller's.  alive as in opener.h.
- * 0 with *ret the caller's, or -1 with *e.
+ * Start building.  image_root: detached mount of the image's root directory.  base: the
+ * mount namespace whose /proc, /sys, /tmp, ... the container gets and in which the
+ * plan's descriptors were opened; -1: the caller's.  r, c and p are read by the child
+ * only, as they are now.  0 or -1 with *e.
  */
-int rootfs_build(const struct request *r, const struct config *c, const struct plan *p,
-		 int image_root, int base, int alive, int timeout_ms, struct container *ret,
-		 struct err *e);
+int rootfs_start(const struct request *r, const struct config *c, const struct plan *p,
+		 int image_root, int base, int timeout_ms, struct builder *ret, struct err *e);
+
+/*
+ * Let it finish, with PMIx's directory of the step (a detached mount, or -1 where there
+ * is none or the plan already holds it), and take the result.  alive as in opener.h.
+ * The builder is gone after.  0 with *ret the caller's, or -1 with *e.
+ */
+int rootfs_finish(struct builder *b, int pmix, int alive, int timeout_ms, struct container *ret,
+		  struct err *e);
+
+/* Kill and reap it. */
+void rootfs_cancel(struct builder *b);
+
+/* Where a step's PMIx server keeps its files, on the node and in the container. */
+void rootfs_pmix_path(const struct request *r, char *buf, size_t size);
 
 void container_done(struct container *c);
 

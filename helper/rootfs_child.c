@@ -8,7 +8,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,10 +17,9 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include "dev.h"
+#include "clones.h"
 #include "mountspec.h"
 #include "namespaces.h"
 #include "rootfs.h"
@@ -40,199 +38,21 @@
 struct build {
 	struct rootfs_task *t;
 	struct err e;
-	int proc, sys, tmp, dev, pts, shm; /* detached */
-	int tree[PLAN_BINDS_MAX];	   /* detached clone of each bind; -1: left out */
-	bool is_dir[PLAN_BINDS_MAX];
+	struct clones cl;
 	struct walker_place *place; /* of each bind, then of the fixed ones below */
 	int stage, top;
 	struct walker walker;
 	int root;	      /* the overlay, attached */
 	char root_path[4200]; /* where: the prefix of every path below it */
 	bool cwd_hollow;      /* the job's cwd is an empty directory made for Slurm's sake */
+	char pmix[4096 + 64]; /* where PMIx's directory will be, or "/" */
 	struct container c;
 };
 
 /* Destinations besides the plan's own, behind place[PLAN_BINDS_MAX]. */
-enum fixed { FIXED_TMP, FIXED_ETC, FIXED_CWD, FIXED_BIN, FIXED_COUNT };
+enum fixed { FIXED_TMP, FIXED_ETC, FIXED_CWD, FIXED_BIN, FIXED_PMIX, FIXED_COUNT };
 
-/* ---- 1. clones of what the container shares with its host ---- */
-
-static int clone_system(struct build *b, const char *path, bool recursive, uint64_t attr)
-{
-	int fd = sys_clone_tree(AT_FDCWD, path, recursive);
-
-	if (fd < 0 || sys_set_attr(fd, recursive, attr, 0, MS_PRIVATE) < 0) {
-		err_sys(&b->e, errno, "cannot clone the node's %s", path);
-		sys_close(&fd);
-	}
-	return fd;
-}
-
-static int clone_host(struct build *b)
-{
-	const struct config *c = b->t->c;
-	const uint64_t strict = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-
-	b->proc = clone_system(b, "/proc", false, strict);
-	if (b->proc < 0)
-		return -1;
-	if (c->mount_sys &&
-	    (b->sys = clone_system(b, "/sys", true, strict | MOUNT_ATTR_RDONLY)) < 0)
-		return -1;
-	if (c->mount_tmp && (b->tmp = clone_system(b, "/tmp", true, ATTR_BIND)) < 0)
-		return -1;
-	b->pts = clone_system(b, "/dev/pts", false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-	b->shm = clone_system(b, "/dev/shm", false, ATTR_BIND);
-	b->dev = dev_make(c, &b->e);
-	return b->pts < 0 || b->shm < 0 || b->dev < 0 ? -1 : 0;
-}
-
-/* ---- 2. the binds ---- */
-
-static const char *const always_denied[] = { "/proc",	   "/sys",	     "/dev",
-					     "/etc/munge", "/var/lib/munge", "/run/berth" };
-
-/* The reason why a user may not bind the source at the canonical path, or NULL. */
-static const char *denied(struct build *b, const char *path)
-{
-	const struct config *c = b->t->c;
-
-	if (path[0] != '/' || !path[1])
-		return "it is the root directory, or cannot be reached from it";
-	for (size_t i = 0; i < sizeof(always_denied) / sizeof(always_denied[0]); i++)
-		if (path_within(path, always_denied[i]))
-			return "the container has its own /proc, /sys and /dev, and Slurm's and "
-			       "Berth's own directories stay outside";
-	if (path_within(path, c->state_dir) ||
-	    (b->t->r->spool && path_within(path, b->t->r->spool)))
-		return "Slurm's and Berth's own directories stay outside";
-	for (size_t i = 0; i < c->deny.n; i++)
-		if (path_within(path, c->deny.v[i]))
-			return "the administrator excludes it (deny=)";
-	return NULL;
-}
-
-/* proc, sysfs and their like, wherever they are mounted. */
-static bool denied_fs(int fd)
-{
-	static const unsigned long kinds[] = {
-		PROC_SUPER_MAGIC,   SYSFS_MAGIC,      CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
-		DEVPTS_SUPER_MAGIC, NSFS_MAGIC,	      BPF_FS_MAGIC,	  DEBUGFS_MAGIC,
-		TRACEFS_MAGIC,	    SECURITYFS_MAGIC, EFIVARFS_MAGIC,
-	};
-	struct statfs fs;
-
-	/* a user's own FUSE mount answers EACCES to root: it is none of these */
-	if (fstatfs(fd, &fs) < 0)
-		return false;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (((unsigned long)fs.f_type & 0xffffffff) == kinds[i])
-			return true;
-	return false;
-}
-
-static int check_source(struct build *b, const struct plan_bind *bind)
-{
-	char path[4096];
-	const char *why;
-
-	if (bind->origin != ORIGIN_USER && bind->origin != ORIGIN_BUNDLE)
-		return 0;
-	if (sys_path_of(bind->fd, path, sizeof(path)) < 0)
-		return err_sys(&b->e, errno, "mount to %s: cannot tell where its source is",
-			       bind->dst);
-	why = denied(b, path);
-	if (!why && denied_fs(bind->fd))
-		why = "it is on one of the kernel's own file systems";
-	return why ? err_set(&b->e, "mount source %.200s: %s", path, why) : 0;
-}
-
-static int clone_tmpfs(struct build *b, const struct plan_bind *bind)
-{
-	char mode[16], size[32];
-	const char *options[] = { "mode", mode, "size", size, NULL };
-	uint64_t bytes = b->t->c->tmpfs_size;
-
-	if (bind->tmpfs_size && bind->tmpfs_size < bytes)
-		bytes = bind->tmpfs_size;
-	snprintf(mode, sizeof(mode), "0%o", bind->tmpfs_mode & 01777);
-	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
-	return sys_new_fs("tmpfs", ATTR_BIND | (bind->ro ? MOUNT_ATTR_RDONLY : 0), options);
-}
-
-static int clone_bind(struct build *b, size_t i)
-{
-	const struct plan_bind *bind = &b->t->p->binds[i];
-	const uint64_t attr = ATTR_BIND | (bind->ro ? MOUNT_ATTR_RDONLY : 0);
-	struct stat st;
-
-	b->tree[i] = -1;
-	b->is_dir[i] = true;
-	if (bind->tmpfs) {
-		b->tree[i] = clone_tmpfs(b, bind);
-		return b->tree[i] < 0 ? err_sys(&b->e, errno, "cannot make the tmpfs %s", bind->dst)
-				      : 0;
-	}
-	if (fstat(bind->fd, &st) < 0)
-		return err_sys(&b->e, errno, "mount to %s: its source", bind->dst);
-	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
-		if (!path_within(bind->dst, "/dev"))
-			return err_set(
-				&b->e,
-				"mount to %s: a device works only below /dev in the container; "
-				"give it as SRC alone, or a DST below /dev",
-				bind->dst);
-		return dev_add(b->dev, bind->dst, &st, &b->e);
-	}
-	if (path_within(bind->dst, "/dev"))
-		return err_set(
-			&b->e,
-			"mount to %s: only devices can be added to the container's /dev, one "
-			"entry each",
-			bind->dst);
-	if (check_source(b, bind) < 0)
-		return -1;
-	b->is_dir[i] = S_ISDIR(st.st_mode);
-	b->tree[i] = sys_clone_tree(bind->fd, "", bind->recursive);
-	if (b->tree[i] < 0 ||
-	    sys_set_attr(b->tree[i], true, attr, 0, bind->slave ? MS_SLAVE : MS_PRIVATE) < 0)
-		return err_sys(&b->e, errno, "mount to %s: cannot clone its source", bind->dst);
-	return 0;
-}
-
-/*
- * Home and cwd are conveniences: they give way to the site's and the user's own
- * mounts, to what is already there with the tree around it, and to the image's system.
- */
-static bool left_out(struct build *b, size_t i)
-{
-	const struct plan *p = b->t->p;
-	const struct plan_bind *bind = &p->binds[i];
-
-	if (bind->origin != ORIGIN_HOME && bind->origin != ORIGIN_CWD)
-		return false;
-	if ((bind->origin == ORIGIN_CWD && mounts_system_path(bind->dst)) ||
-	    !strcmp(bind->dst, "/") || (b->tmp >= 0 && path_within(bind->dst, "/tmp")))
-		return true;
-	for (size_t k = 0; k < p->nbinds; k++)
-		if (k != i && (p->binds[k].origin != ORIGIN_CWD) &&
-		    (bind->origin == ORIGIN_CWD || p->binds[k].origin == ORIGIN_SITE) &&
-		    path_within(bind->dst, p->binds[k].dst))
-			return true;
-	return false;
-}
-
-static int clone_binds(struct build *b)
-{
-	for (size_t i = 0; i < b->t->p->nbinds; i++) {
-		b->tree[i] = -1;
-		if (!left_out(b, i) && clone_bind(b, i) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* ---- 3. the staging directory, in our own mount namespace ---- */
+/* ---- 1. the staging directory, in our own mount namespace ---- */
 
 static bool wants_writable(const struct build *b)
 {
@@ -255,7 +75,7 @@ static void own_image(struct build *b)
 		return;
 	if ((wants_writable(b) || b->t->r->remap_root == YES) &&
 	    fstat(b->t->image_root, &st) == 0 && st.st_uid == 0)
-		(void)userns_show_owner(b->t->image_root, b->t->r->uid, b->t->r->gid, b->proc);
+		(void)userns_show_owner(b->t->image_root, b->t->r->uid, b->t->r->gid, b->cl.proc);
 }
 
 static int make_stage(struct build *b)
@@ -293,7 +113,7 @@ static int make_stage(struct build *b)
 	return b->e.text[0] ? -1 : 0;
 }
 
-/* ---- 4. the layer over the image ---- */
+/* ---- 2. the layer over the image ---- */
 
 /* Below another mount: its place is known only when that one is attached. */
 static bool nested(struct build *b, size_t i)
@@ -301,10 +121,10 @@ static bool nested(struct build *b, size_t i)
 	const struct plan *p = b->t->p;
 	const char *dst = p->binds[i].dst;
 
-	if (b->tmp >= 0 && path_within(dst, "/tmp"))
+	if (b->cl.tmp >= 0 && path_within(dst, "/tmp"))
 		return true;
 	for (size_t k = 0; k < p->nbinds; k++)
-		if (k != i && b->tree[k] >= 0 && strcmp(dst, p->binds[k].dst) != 0 &&
+		if (k != i && b->cl.tree[k] >= 0 && strcmp(dst, p->binds[k].dst) != 0 &&
 		    path_within(dst, p->binds[k].dst))
 			return true;
 	return false;
@@ -383,10 +203,10 @@ static int place_cwd(struct build *b, const struct walker_place *place)
 {
 	const struct plan *p = b->t->p;
 
-	if (b->tmp >= 0 && path_within(p->cwd, "/tmp"))
+	if (b->cl.tmp >= 0 && path_within(p->cwd, "/tmp"))
 		return 0;
 	for (size_t i = 0; i < p->nbinds; i++)
-		if (b->tree[i] >= 0 && path_within(p->cwd, p->binds[i].dst))
+		if (b->cl.tree[i] >= 0 && path_within(p->cwd, p->binds[i].dst))
 			return 0;
 	if (place->error || !place->missing || path_within(place->path, "/proc") ||
 	    path_within(place->path, "/sys") || path_within(place->path, "/dev"))
@@ -407,7 +227,7 @@ static int fill_top(struct build *b)
 		if (mkdirat(b->top, own[i], 0755) < 0)
 			return err_sys(&b->e, errno, "cannot make /%s", own[i]);
 	for (size_t i = 0; i < p->nbinds; i++)
-		if (b->tree[i] >= 0 && !nested(b, i)) {
+		if (b->cl.tree[i] >= 0 && !nested(b, i)) {
 			index[n] = i;
 			dst[n++] = p->binds[i].dst;
 		}
@@ -416,26 +236,30 @@ static int fill_top(struct build *b)
 	dst[n + FIXED_ETC] = (char *)"/etc";
 	dst[n + FIXED_CWD] = p->cwd;
 	dst[n + FIXED_BIN] = (char *)"/usr/bin";
+	dst[n + FIXED_PMIX] = b->pmix;
 	if (walker_survey(&b->walker, dst, n + FIXED_COUNT, b->place, &b->e) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		const struct plan_bind *bind = &p->binds[index[i]];
 
-		if (place_one(b, &b->place[i], bind->dst, b->is_dir[index[i]]) < 0) {
+		if (place_one(b, &b->place[i], bind->dst, b->cl.is_dir[index[i]]) < 0) {
 			if (!is_default(bind->origin))
 				return -1;
 			b->e.text[0] = '\0';
-			sys_close(&b->tree[index[i]]);
+			sys_close(&b->cl.tree[index[i]]);
 		}
 	}
-	if (b->tmp >= 0 && place_one(b, &fixed[FIXED_TMP], "/tmp", true) < 0)
+	if (b->cl.tmp >= 0 && place_one(b, &fixed[FIXED_TMP], "/tmp", true) < 0)
+		return -1;
+	if (b->pmix[1] && !fixed[FIXED_PMIX].error && fixed[FIXED_PMIX].missing &&
+	    top_place(b->top, &fixed[FIXED_PMIX], true, &b->e) < 0)
 		return -1;
 	if (place_cwd(b, &fixed[FIXED_CWD]) < 0 || write_etc(b, &fixed[FIXED_ETC]) < 0)
 		return -1;
 	return p->slurmtools ? link_tools(b, &fixed[FIXED_BIN]) : 0;
 }
 
-/* ---- 5. the overlay and everything on it ---- */
+/* ---- 3. the overlay and everything on it ---- */
 
 static int attach_at(struct build *b, int tree, const char *dst, bool dir, bool own)
 {
@@ -468,11 +292,12 @@ static int attach_dev(struct build *b)
 {
 	int pts, shm, rc = -1;
 
-	if (attach_at(b, b->dev, "/dev", true, true) < 0)
+	if (attach_at(b, b->cl.dev, "/dev", true, true) < 0)
 		return -1;
-	pts = openat(b->dev, "pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	shm = openat(b->dev, "shm", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (pts >= 0 && shm >= 0 && sys_attach(b->pts, pts) == 0 && sys_attach(b->shm, shm) == 0)
+	pts = openat(b->cl.dev, "pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	shm = openat(b->cl.dev, "shm", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (pts >= 0 && shm >= 0 && sys_attach(b->cl.pts, pts) == 0 &&
+	    sys_attach(b->cl.shm, shm) == 0)
 		rc = 0;
 	else
 		err_sys(&b->e, errno, "cannot mount /dev/pts and /dev/shm");
@@ -501,9 +326,9 @@ static int attach_binds(struct build *b)
 		for (size_t i = 0; i < p->nbinds; i++) {
 			const struct plan_bind *bind = &p->binds[i];
 
-			if (b->tree[i] < 0 || attach_rank(bind->origin) != rank)
+			if (b->cl.tree[i] < 0 || attach_rank(bind->origin) != rank)
 				continue;
-			if (attach_at(b, b->tree[i], bind->dst, b->is_dir[i], false) == 0)
+			if (attach_at(b, b->cl.tree[i], bind->dst, b->cl.is_dir[i], false) == 0)
 				continue;
 			if (!is_default(bind->origin))
 				return -1;
@@ -529,14 +354,15 @@ static int attach_all(struct build *b)
 	b->root = mnt;
 	if (sys_path_of(mnt, b->root_path, sizeof(b->root_path)) < 0)
 		return err_sys(&b->e, errno, "cannot find the container's root");
-	if (attach_at(b, b->proc, "/proc", true, true) < 0 ||
-	    (b->sys >= 0 && attach_at(b, b->sys, "/sys", true, true) < 0) || attach_dev(b) < 0 ||
-	    (b->tmp >= 0 && attach_at(b, b->tmp, "/tmp", true, false) < 0))
+	if (attach_at(b, b->cl.proc, "/proc", true, true) < 0 ||
+	    (b->cl.sys >= 0 && attach_at(b, b->cl.sys, "/sys", true, true) < 0) ||
+	    attach_dev(b) < 0 ||
+	    (b->cl.tmp >= 0 && attach_at(b, b->cl.tmp, "/tmp", true, false) < 0))
 		return -1;
 	return attach_binds(b);
 }
 
-/* ---- 6. the working directory ---- */
+/* ---- 4. the working directory ---- */
 
 static int set_cwd(struct build *b, const char *path, const char *note)
 {
@@ -577,19 +403,23 @@ static int choose_cwd(struct build *b)
 	return set_cwd(b, next, note);
 }
 
-/* ---- 7. the end ---- */
+/* ---- 5. the end ---- */
 
-/* The old root is let go; what is left is read back. */
 static int pivot(struct build *b)
 {
-	size_t len;
-	char *text;
-	int rc;
-
 	if (fchdir(b->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
 	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_sys(&b->e, errno, "cannot make the image the root directory");
-	text = sys_read_at(b->proc, "self/mountinfo", MOUNTINFO_MAX, &len);
+	b->root_path[0] = '\0'; /* paths are the container's own now */
+	return 0;
+}
+
+static int verify(struct build *b)
+{
+	size_t len;
+	char *text = sys_read_at(b->cl.proc, "self/mountinfo", MOUNTINFO_MAX, &len);
+	int rc;
+
 	if (!text)
 		return err_sys(&b->e, errno, "cannot read back the container's mounts");
 	rc = mounts_verify(text, &b->e);
@@ -597,6 +427,10 @@ static int pivot(struct build *b)
 	return rc;
 }
 
+/*
+ * All that can be done before slurmstepd runs user_init.  The old root is let go at the
+ * end of it.
+ */
 static int build(struct build *b)
 {
 	const struct request *r = b->t->r;
@@ -604,21 +438,33 @@ static int build(struct build *b)
 
 	if (b->t->base >= 0 && setns(b->t->base, CLONE_NEWNS) < 0)
 		return err_sys(&b->e, errno, "cannot enter the job's mount namespace");
-	if (clone_host(b) < 0 || clone_binds(b) < 0)
-		return -1;
-	if (namespaces_unshare(r->unshare, &b->c, &b->e) < 0)
+	if (clones_make(b->t, &b->cl, &b->e) < 0 ||
+	    namespaces_unshare(r->unshare, &b->c, &b->e) < 0)
 		return -1;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_sys(&b->e, errno, "cannot make the mounts private");
 	own_image(b);
 	if (make_stage(b) < 0 ||
 	    walker_start(&who, b->stage, b->t->timeout_ms, &b->walker, &b->e) < 0 ||
-	    fill_top(b) < 0 || attach_all(b) < 0 || choose_cwd(b) < 0)
+	    fill_top(b) < 0 || attach_all(b) < 0 || choose_cwd(b) < 0 || pivot(b) < 0)
 		return -1;
-	walker_stop(&b->walker);
-	if (pivot(b) < 0)
-		return -1;
-	return namespaces_collect(r, b->t->c, b->proc, &b->c, &b->e);
+	return namespaces_collect(r, b->t->c, b->cl.proc, &b->c, &b->e);
+}
+
+/* The helper's word that the step goes on, with PMIx's directory where it has one. */
+static int wait_for_go(struct build *b)
+{
+	uint32_t go;
+	int fds[REQUEST_FDS_MAX], rc = 0;
+	unsigned nfds = 1;
+
+	if (msg_recv(b->t->sock, &go, sizeof(go), fds, &nfds, NULL, -1) != sizeof(go))
+		_exit(1); /* not wanted any more */
+	if (nfds == 1) {
+		rc = attach_at(b, fds[0], b->pmix, true, false);
+		close(fds[0]);
+	}
+	return rc < 0 ? -1 : verify(b);
 }
 
 static void send_result(struct build *b, int rc)
@@ -647,12 +493,17 @@ void rootfs_child(struct rootfs_task *t)
 	if (!b || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		_exit(1);
 	b->t = t;
-	b->proc = b->sys = b->tmp = b->dev = b->pts = b->shm = b->stage = b->top = b->root = -1;
+	b->stage = b->top = b->root = -1;
 	b->walker = WALKER_NONE;
 	b->c = CONTAINER_NONE;
 	b->place = calloc(PLAN_BINDS_MAX + FIXED_COUNT, sizeof(*b->place));
+	strcpy(b->pmix, "/");
+	if (t->r->spool && t->c->pmix && !t->r->script)
+		rootfs_pmix_path(t->r, b->pmix, sizeof(b->pmix));
 	if (b->place)
 		rc = build(b);
+	if (rc == 0)
+		rc = wait_for_go(b);
 	walker_stop(&b->walker);
 	send_result(b, rc);
 	_exit(rc < 0);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cgroups.h"
+#include "clones.h"
 #include "config.h"
 #include "fuse.h"
 #include "join.h"
@@ -41,6 +42,7 @@ struct step {
 	bool bye;     /* slurmstepd has said that the step is over */
 
 	struct opener opener;
+	struct builder builder;
 	struct plan plan;
 	struct fuse_server fuse;
 	int image_root; /* detached mount */
@@ -143,7 +145,15 @@ static int prepare_image(struct step *s, int base)
 			err_set(&s->e, "image %s: %s", s->r.image, why.text);
 		}
 	}
-	return rc;
+	if (rc < 0)
+		return -1;
+	return s->c.slurm ? slurmtools_plan(&s->c, &s->r, &s->plan, &s->e) : 0;
+}
+
+static int start_builder(struct step *s, int base)
+{
+	return rootfs_start(&s->r, &s->c, &s->plan, s->image_root, base, timeout_ms(s), &s->builder,
+			    &s->e);
 }
 
 /* Everything that can be done before the job's working directory is known. */
@@ -157,11 +167,14 @@ static int prepare(struct step *s)
 	if (!s->r.image || s->r.image[0] != '/')
 		return err_set(&s->e, "image \"%.200s\": expected an absolute path",
 			       s->r.image ? s->r.image : "");
-	return prepare_image(s, -1);
+	if (prepare_image(s, -1) < 0)
+		return -1;
+	return s->plan.cwd ? start_builder(s, -1) : 0;
 }
 
 static void drop_image(struct step *s)
 {
+	rootfs_cancel(&s->builder);
 	opener_stop(&s->opener);
 	fuse_stop(&s->fuse);
 	sys_close(&s->image_root);
@@ -194,17 +207,40 @@ static int join_other(struct step *s)
 	return 0;
 }
 
+/* PMIx's directory as a detached mount; -1 where there is none. */
+static int pmix_tree(struct step *s)
+{
+	const struct plan_bind *b = plan_find(&s->plan, ORIGIN_PMIX);
+
+	return b ? clones_directory(b->fd, b->dst, &s->e) : -1;
+}
+
+/*
+ * The working directory is known, and with it everything.  The builder that has been at
+ * work since prepare_image is right unless the job is elsewhere than its PWD said.
+ */
 static int build(struct step *s, int base)
 {
+	int pmix = -1, rc;
+
 	if (s->r.join)
 		return join_other(s);
+	if (s->builder.pid && strcmp(s->plan.cwd, s->cwd) != 0)
+		rootfs_cancel(&s->builder);
 	if (opener_take_cwd(&s->opener, s->cwd, s->alive, timeout_ms(s), &s->plan, &s->e) < 0)
 		return -1;
+	if (s->builder.pid) {
+		pmix = pmix_tree(s);
+		rc = s->e.text[0] ? -1 : 0;
+	} else {
+		rc = start_builder(s, base);
+	}
+	if (rc == 0)
+		rc = rootfs_finish(&s->builder, pmix, s->alive, timeout_ms(s), &s->container,
+				   &s->e);
+	sys_close(&pmix);
 	opener_stop(&s->opener);
-	if (s->c.slurm && slurmtools_plan(&s->c, &s->r, &s->plan, &s->e) < 0)
-		return -1;
-	if (rootfs_build(&s->r, &s->c, &s->plan, s->image_root, base, s->alive, timeout_ms(s),
-			 &s->container, &s->e) < 0)
+	if (rc < 0)
 		return -1;
 	/* the container has it now; what is left here would only pin it */
 	sys_close(&s->image_root);
@@ -422,6 +458,7 @@ int step_main(int main_fd)
 	s->main = main_fd;
 	s->alive = s->state = s->image_root = s->hold = s->join_fd = s->step_cgroup = -1;
 	s->opener = OPENER_NONE;
+	s->builder = BUILDER_NONE;
 	s->fuse = FUSE_SERVER_NONE;
 	s->container = CONTAINER_NONE;
 	plan_init(&s->plan);

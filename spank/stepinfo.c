@@ -192,28 +192,15 @@ static int get_script(spank_t sp, struct request *r, struct err *e)
 	return 0;
 }
 
-static bool list_has(const char *list, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (const char *s = list; s && *s; s += strcspn(s, ","), s += *s == ',')
-		if (strncmp(s, name, n) == 0 && (s[n] == ',' || s[n] == '\0'))
-			return true;
-	return false;
-}
-
-/* The job's PATH matters only if it shall win over the image's. */
-static void get_path(spank_t sp, struct request *r)
+/* Where the job says that it is: user_init tells for certain, but late. */
+static void get_pwd(spank_t sp, struct request *r)
 {
 	struct err unsound = { "" };
-	char *buf;
+	char *buf = malloc(REQUEST_OPTION_MAX);
 
-	if (!list_has(r->env_names, "PATH"))
-		return;
-	buf = malloc(REQUEST_OPTION_MAX);
-	if (buf && spank_getenv(sp, "PATH", buf, REQUEST_OPTION_MAX) == ESPANK_SUCCESS && buf[0] &&
-	    option_check(OPTION_IMAGE, buf, "PATH", false, &unsound) == 0)
-		r->path = buf;
+	if (buf && spank_getenv(sp, "PWD", buf, REQUEST_OPTION_MAX) == ESPANK_SUCCESS &&
+	    buf[0] == '/' && option_check(OPTION_IMAGE, buf, "PWD", false, &unsound) == 0)
+		r->pwd = buf;
 	else
 		free(buf);
 }
@@ -253,7 +240,7 @@ int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, 
 		r.mount_home = option_tristate(o->v[OPTION_MOUNT_HOME]);
 	if (o->v[OPTION_REMAP_ROOT])
 		r.remap_root = option_tristate(o->v[OPTION_REMAP_ROOT]);
-	get_path(sp, &r);
+	get_pwd(sp, &r);
 	r.spool = stepinfo_spool(r.job_id, r.step_id);
 	*ret = r;
 	return 0;
@@ -262,7 +249,7 @@ int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, 
 void stepinfo_request_done(struct request *r)
 {
 	free(r->spool);
-	free(r->path);
+	free(r->pwd);
 	memset(r, 0, sizeof(*r));
 }
 

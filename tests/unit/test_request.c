@@ -39,7 +39,7 @@ static struct request full(void)
 		.script = "/var/spool/slurmd/job00017/slurm_script",
 		.spool = "/var/spool/slurmd",
 		.slurm_conf = "/etc/slurm/slurm.conf",
-		.path = "/usr/bin:/bin",
+		.pwd = "/home/user/project",
 		.writable = YES,
 		.mount_home = NO,
 		.remap_root = UNSET,
@@ -124,7 +124,7 @@ START_TEST(request_full_round_trip)
 	ck_assert_str_eq(out.script, in.script);
 	ck_assert_str_eq(out.spool, in.spool);
 	ck_assert_str_eq(out.slurm_conf, in.slurm_conf);
-	ck_assert_str_eq(out.path, in.path);
+	ck_assert_str_eq(out.pwd, in.pwd);
 	ck_assert_int_eq(out.writable, YES);
 	ck_assert_int_eq(out.mount_home, NO);
 	ck_assert_int_eq(out.remap_root, UNSET);
