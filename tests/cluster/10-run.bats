@@ -56,9 +56,9 @@ inside() {
 }
 
 @test "the user stays the user, with all groups" {
-    run as alice srun --container="$(image base.sqsh)" id
+    run as alice srun --container="$(image base.sqsh)" sh -c 'id -u; id -g; id -G; id -un; id -gn'
     ok
-    [[ $output == "$(as alice id)" ]]
+    [[ $output == "$(as alice sh -c 'id -u; id -g; id -G; id -un; id -gn')" ]]
 }
 
 @test "two nodes, two tasks each" {

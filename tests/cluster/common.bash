@@ -38,8 +38,16 @@ setup() {
 
 teardown() {
     [[ -e $BATS_TEST_TMPDIR/before ]] || return 0
-    [[ -n $BATS_TEST_COMPLETED ]] || tail -n 15 "$BERTH_W"/log/slurmd.*.log
+    [[ -n $BATS_TEST_COMPLETED ]] || slurmd_says
     [[ -e $BATS_TEST_TMPDIR/census_off ]] || census_equal "$BATS_TEST_TMPDIR/before"
+}
+
+# slurmd_says: what the slurmds logged lately that may explain a failure.
+slurmd_says() {
+    local n
+    for n in $BERTH_NODES; do
+        grep -E 'error|fatal|berth' "$BERTH_W/log/slurmd.$n.log" | grep -v 'No oci.conf' | tail -n 5 | sed "s/^/$n: /"
+    done
 }
 
 census_off() { touch "$BATS_TEST_TMPDIR/census_off"; }

@@ -25,7 +25,7 @@ census_mounts() {
 }
 
 census_loops() {
-    losetup -l -n -O BACK-FILE,AUTOCLEAR,RO |
+    losetup --raw -l -n -O BACK-FILE,AUTOCLEAR,RO |
         if [[ $CENSUS_WIDE == yes ]]; then cat; else grep -E "$BERTH_W|/home/berth(alice|bob)" || :; fi |
         sed 's/^/loop: /'
 }
@@ -37,9 +37,11 @@ census_fuse() {
         ls /sys/fs/fuse/connections' 2>/dev/null | sed 's/^/fuse connection: /'
 }
 
-# census_ours PID NAME: does this process belong to our cluster?
+# census_ours PID: does this process belong to our cluster? A keeper of images has the state directory as
+# descriptor 4 and nothing else that would tell.
 census_ours() {
-    [[ $CENSUS_WIDE == yes ]] || pid_is_ours "$1" || grep -qE "slurm_(${BERTH_NODES// /|})/" "/proc/$1/cgroup"
+    [[ $CENSUS_WIDE == yes ]] || pid_is_ours "$1" || [[ $(readlink "/proc/$1/fd/4") == "$BERTH_W/state" ]] ||
+        grep -qE "slurm_(${BERTH_NODES// /|})/" "/proc/$1/cgroup"
 }
 
 # census_processes: what berth or Slurm starts for steps, and every process of a test user. Zombies are gone
@@ -51,7 +53,7 @@ census_processes() {
         case $user:$name in
         *:slurmstepd) [[ $rest != *infinity* ]] || continue ;;
         *:berth-helper | *:squashfuse* | *:erofsfuse | berth*:*) ;;
-        *) continue ;;
+        *) [[ $rest == berth-* ]] || continue ;;
         esac
         census_ours "$pid" 2>/dev/null && echo "process: $user $name $rest"
     done < <(ps -eo pid=,stat=,user:32=,comm:32=,args=)

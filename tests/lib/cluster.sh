@@ -138,8 +138,7 @@ cluster_new() {
     for d in conf log run spool ctld images munge tmp tmpfs; do install -d -m 755 "$BERTH_W/$d"; done
     install -d -m 700 "$BERTH_W/state"
     BERTH_NODES=$(cluster_names "$n")
-    # One per node: PMIx servers of one step and two nodes would clash in a shared /tmp.
-    for d in $BERTH_NODES; do install -d -m 1777 "$BERTH_W/nodetmp/$d"; done
+    for d in $BERTH_NODES; do install -d -m 1777 "$(node_tmp "$d")"; done
     BERTH_PREFIX=${BERTH_PREFIX:-$BERTH_W/inst}
     BERTH_IMAGES=$BERTH_W/images
     SLURM_CONF=$BERTH_W/conf/slurm.conf
@@ -224,6 +223,7 @@ cluster_down() {
     leftovers_kill
     wait_until 5 cgroups_gone || warn "cgroups are left: $(cgroup_dirs | tr '\n' ' ')"
     while read -r m; do umount -l "$m"; done < <(awk -v w="$BERTH_W/" 'index($5, w) == 1 { print $5 }' /proc/self/mountinfo | sort -r)
+    for m in $BERTH_NODES; do rm -rf --one-file-system "$(node_tmp "$m")"; done
     rm -rf --one-file-system "$BERTH_W"
     rm -f "$BERTH_RUN/slot$BERTH_SLOT"
     if (($(slots_used) == 0)); then

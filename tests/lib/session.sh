@@ -9,8 +9,8 @@ ROWS=()                 # "result<TAB>seconds<TAB>name"
 session_begin() {
     need_root
     trap session_end EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM HUP
+    trap 'warn interrupted; exit 130' INT
+    trap 'warn "ended by a signal"; exit 143' TERM HUP
 }
 
 # session_up IMAGE...: packages, cluster directory, build, images, cluster. Ends the session where one fails.

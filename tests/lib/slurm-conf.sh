@@ -90,7 +90,7 @@ SlurmctldLogFile=$BERTH_W/log/slurmctld.log
 SlurmdLogFile=$BERTH_W/log/slurmd.%n.log
 SlurmctldDebug=info
 SlurmdDebug=${CLUSTER_SLURMD_DEBUG:-info}
-TmpFS=$BERTH_W/nodetmp/%n
+TmpFS=$(node_tmp %n)
 PlugStackConfig=$BERTH_W/conf/plugstack.conf
 MailProg=/bin/true
 ProctrackType=proctrack/cgroup
@@ -120,10 +120,15 @@ END
     printf '%s\n' "${CLUSTER_EXTRA:-}"
 }
 
-# plugstack_args: the default arguments, each replaced by one of the same key in $BERTH_ARGS.
+# node_tmp NODE: its TmpFS, in /tmp as at most sites. One per node: the PMIx servers of one step on two nodes would
+# clash in a directory that they share.
+node_tmp() { echo "/tmp/${BERTH_W##*/}.$1"; }
+
+# plugstack_args: the default arguments, each replaced by one of the same key in $BERTH_ARGS. No image stays mounted
+# after its step: a census would find it.
 plugstack_args() {
-    local -A val=([state_dir]=$BERTH_W/state [trusted]=$BERTH_W/images)
-    local order=(state_dir trusted) kv
+    local -A val=([state_dir]=$BERTH_W/state [trusted]=$BERTH_W/images [image_linger]=0)
+    local order=(state_dir trusted image_linger) kv
     for kv in ${BERTH_ARGS:-}; do
         [[ -v val[${kv%%=*}] ]] || order+=("${kv%%=*}")
         val[${kv%%=*}]=${kv#*=}
