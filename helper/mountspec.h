@@ -39,8 +39,8 @@ struct mount_list {
  * of entries allowed.  Destinations "/", and those at or below /proc, /sys and
  * /dev are refused, except a bind without a different DST whose SRC is below /dev
  * (a device: the helper makes a node in the container's own /dev), or whose DST is
- * the same path; both are then spelt alike.  A relative SRC needs a DST.  0, or -1 with *e naming the option
- * (--container-mounts), the entry and what was expected.
+ * the same path; both are then spelt alike.  A relative SRC needs a DST.  0, or -1
+ * with *e naming the option (--container-mounts), the entry and what was expected.
  */
 int mount_list_parse(const char *text, size_t max, struct mount_list *ret, struct err *e);
 /* The same for a text that came from elsewhere, e.g. option "mounts=". */

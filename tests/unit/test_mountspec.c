@@ -196,7 +196,8 @@ END_TEST
 START_TEST(devices_keep_their_place)
 {
 	one("/dev/infiniband/uverbs0", "/dev/infiniband/uverbs0", "/dev/infiniband/uverbs0");
-	one("/dev//fuse:/dev/fuse", "/dev//fuse", "/dev/fuse");
+	one("/dev//fuse:/dev/fuse", "/dev/fuse", "/dev/fuse");
+	one("/./dev/fuse", "/dev/fuse", "/dev/fuse");
 	one("/dev/fuse:/x", "/dev/fuse", "/x");
 	refused("/dev/../etc", "a \"..\" component");
 	refused("/x/../dev/fuse:/dev/fuse", "is in /dev");
