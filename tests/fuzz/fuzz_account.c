@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* An image's passwd and group, and what berth-passwd prints. */
+#include "fuzz.h"
+
+#include "../../helper/account.h"
+
+static const struct account ann = { "ann", "", "/home/ann", "/bin/sh", "lab" };
+
+/* The result ends in a newline, has no NUL, and is not much longer than what came in. */
+static void check_text(char *out, size_t len, size_t size)
+{
+	FUZZ_CHECK(out && len > 0 && len <= size + 64);
+	FUZZ_CHECK(out[len - 1] == '\n' && strlen(out) == len);
+	free(out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *text = (const char *)data;
+	struct account a;
+	struct err e = { "" };
+	size_t len = 0;
+	char *out;
+
+	out = account_passwd(text, size, &ann, 1000, 100, &len, &e);
+	check_text(out, len, size);
+	out = account_group(text, size, &ann, 100, &len, &e);
+	check_text(out, len, size);
+	fuzz_check_err(account_parse(text, size, &a, &e), &e);
+	return 0;
+}
