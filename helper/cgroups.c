@@ -104,31 +104,62 @@ static int write_pid(const char *dir, pid_t pid)
 	return sys_write_file(AT_FDCWD, path, number);
 }
 
-static bool leave_one(struct place *p, void *arg)
+static int open_procs(const char *dir)
 {
+	char path[2 * PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	return open(path, O_WRONLY | O_CLOEXEC);
+}
+
+static bool find_exit(struct place *p, void *arg)
+{
+	struct cgroups_exits *x = arg;
 	const char *job = strstr(p->path, "/job_"), *uid = strstr(p->path, "/uid_");
 	char dir[2 * PATH_MAX];
+	int fd;
 
-	(void)arg;
 	if (!job && !uid)
 		return true;
 	if (p->controllers[0]) {
-		(void)write_pid(p->mount, 0);
-		return true;
+		fd = open_procs(p->mount);
+	} else {
+		snprintf(dir, sizeof(dir), "%s%.*s/system", p->mount,
+			 (int)(job ? job - p->path : 0), p->path);
+		fd = open_procs(dir);
+		if (fd < 0) {
+			strcpy(strrchr(dir, '/'), "/berth");
+			mkdir(dir, 0755);
+			fd = open_procs(dir);
+		}
 	}
-	snprintf(dir, sizeof(dir), "%s%.*s/system", p->mount, (int)(job ? job - p->path : 0),
-		 p->path);
-	if (write_pid(dir, 0) < 0) {
-		strcpy(strrchr(dir, '/'), "/berth");
-		mkdir(dir, 0755);
-		(void)write_pid(dir, 0);
+	if (fd >= 0)
+		x->fd[x->n++] = fd;
+	return x->n < CGROUPS_EXITS_MAX;
+}
+
+void cgroups_find_exits(struct cgroups_exits *ret)
+{
+	ret->n = 0;
+	each_place(getpid(), find_exit, ret);
+}
+
+void cgroups_take_exits(struct cgroups_exits *x)
+{
+	while (x->n > 0) {
+		int *fd = &x->fd[--x->n];
+
+		(void)sys_write_all(*fd, "0", 1);
+		sys_close(fd);
 	}
-	return true;
 }
 
 void cgroups_leave(void)
 {
-	each_place(getpid(), leave_one, NULL);
+	struct cgroups_exits x;
+
+	cgroups_find_exits(&x);
+	cgroups_take_exits(&x);
 }
 
 /* Length of path up to and with its step_N component; 0 if it has none. */

@@ -8,11 +8,23 @@
 
 #include <sys/types.h>
 
+#define CGROUPS_EXITS_MAX 32
+
+/* Where this process goes when it leaves: open cgroup.procs files. */
+struct cgroups_exits {
+	int fd[CGROUPS_EXITS_MAX];
+	size_t n;
+};
+
 /*
  * Leave every cgroup of a Slurm job or step: v1, to the hierarchy's root; v2, to
  * "system" or "berth" beside the jobs in slurmstepd's scope.  Best effort: a
- * hierarchy that cannot be left is left alone.
+ * hierarchy that cannot be left is left alone.  A process that loses sight of the
+ * hierarchies opens the exits before.  Going costs about 10 ms, during which nothing on
+ * the node can fork: do it when nobody waits.
  */
+void cgroups_find_exits(struct cgroups_exits *ret);
+void cgroups_take_exits(struct cgroups_exits *x);
 void cgroups_leave(void);
 
 /*

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroups.h"
 #include "keeper_wire.h"
 #include "loop.h"
 #include "request.h"
@@ -60,6 +61,7 @@ struct keeper {
 	struct image images[IMAGES_MAX];
 	struct client clients[CLIENTS_MAX];
 	unsigned nclients;
+	bool answered; /* some client has had its answer */
 };
 
 /* ---- the keeper's own small world: a tmpfs with /dev, /proc and /img ---- */
@@ -196,7 +198,7 @@ static bool key_of(int file, uint64_t offset, struct key *key)
 
 /* ---- clients ---- */
 
-static void answer(struct client *c, const struct image *im, int error)
+static void answer(struct keeper *k, struct client *c, const struct image *im, int error)
 {
 	int tree = -1;
 
@@ -208,6 +210,7 @@ static void answer(struct client *c, const struct image *im, int error)
 	keeper_reply(c->fd, error, tree);
 	sys_close(&tree);
 	c->waiting = false;
+	k->answered = true;
 }
 
 static void client_drop(struct keeper *k, unsigned i)
@@ -265,7 +268,7 @@ static bool client_ask(struct keeper *k, struct client *c)
 	im->users++;
 	im->linger = ask.linger;
 	if (im->mount >= 0)
-		answer(c, im, 0);
+		answer(k, c, im, 0);
 	keep = true;
 done:
 	sys_close(&file);
@@ -307,7 +310,7 @@ static void image_finish(struct keeper *k, int i)
 	}
 	for (unsigned c = 0; c < k->nclients; c++)
 		if (k->clients[c].image == i && k->clients[c].waiting) {
-			answer(&k->clients[c], im, error);
+			answer(k, &k->clients[c], im, error);
 			if (error)
 				k->clients[c].image = -1;
 		}
@@ -374,7 +377,9 @@ int keeper_main(int listen_fd, int state)
 	struct rlimit files;
 	struct keeper *k = calloc(1, sizeof(*k));
 	struct pollfd *p = calloc(1 + IMAGES_MAX + CLIENTS_MAX, sizeof(*p));
+	struct cgroups_exits exits;
 
+	cgroups_find_exits(&exits);
 	if (!k || !p || enter_own_root() < 0) {
 		free(p);
 		free(k);
@@ -387,6 +392,9 @@ int keeper_main(int listen_fd, int state)
 	k->listen_fd = listen_fd;
 	k->state = state;
 	for (;;) {
+		/* the job that happened to start us shall not end, freeze or be billed for us */
+		if (k->answered)
+			cgroups_take_exits(&exits);
 		if (serve_once(k, p) == 0)
 			continue;
 		/*

@@ -207,12 +207,20 @@ static int join_other(struct step *s)
 	return 0;
 }
 
-/* PMIx's directory as a detached mount; -1 where there is none. */
-static int pmix_tree(struct step *s)
+/* PMIx's directories as detached mounts, for a builder that was started without them. */
+static int pmix_trees(struct step *s, int trees[ROOTFS_PMIX])
 {
-	const struct plan_bind *b = plan_find(&s->plan, ORIGIN_PMIX);
+	char path[4096];
 
-	return b ? clones_directory(b->fd, b->dst, &s->e) : -1;
+	for (int i = 0; i < ROOTFS_PMIX; i++) {
+		const struct plan_bind *b = NULL;
+
+		if (rootfs_pmix_path(&s->r, &s->c, i, path, sizeof(path)))
+			b = plan_find(&s->plan, ORIGIN_PMIX, path);
+		if (b && (trees[i] = clones_directory(b->fd, b->dst, &s->e)) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /*
@@ -221,7 +229,7 @@ static int pmix_tree(struct step *s)
  */
 static int build(struct step *s, int base)
 {
-	int pmix = -1, rc;
+	int pmix[ROOTFS_PMIX] = { -1, -1 }, rc;
 
 	if (s->r.join)
 		return join_other(s);
@@ -230,15 +238,15 @@ static int build(struct step *s, int base)
 	if (opener_take_cwd(&s->opener, s->cwd, s->alive, timeout_ms(s), &s->plan, &s->e) < 0)
 		return -1;
 	if (s->builder.pid) {
-		pmix = pmix_tree(s);
-		rc = s->e.text[0] ? -1 : 0;
+		rc = pmix_trees(s, pmix);
 	} else {
 		rc = start_builder(s, base);
 	}
 	if (rc == 0)
 		rc = rootfs_finish(&s->builder, pmix, s->alive, timeout_ms(s), &s->container,
 				   &s->e);
-	sys_close(&pmix);
+	for (int i = 0; i < ROOTFS_PMIX; i++)
+		sys_close(&pmix[i]);
 	opener_stop(&s->opener);
 	if (rc < 0)
 		return -1;
@@ -331,6 +339,13 @@ static void on_join(struct step *s, const int *fds, unsigned nfds)
 		answer_join(s, fds[0]);
 }
 
+static void leave_cgroups(struct step *s)
+{
+	if (!s->left_cgroups)
+		cgroups_leave();
+	s->left_cgroups = true;
+}
+
 /* A task stands in its final cgroups: the FUSE server can follow it there. */
 static void on_ready(struct step *s, pid_t task)
 {
@@ -340,10 +355,9 @@ static void on_ready(struct step *s, pid_t task)
 		s->step_cgroup = cgroups_open_step(task);
 	if (s->left_cgroups)
 		return;
-	s->left_cgroups = true;
 	if (s->fuse.pid > 0)
 		(void)cgroups_join_step(task, s->fuse.pid);
-	cgroups_leave();
+	leave_cgroups(s);
 }
 
 static void on_drain(struct step *s)
@@ -352,6 +366,7 @@ static void on_drain(struct step *s)
 	ssize_t n = plain_encode(buf, sizeof(buf), MSG_DRAINED, NULL);
 
 	fuse_stop(&s->fuse);
+	leave_cgroups(s); /* where no task came as far as READY */
 	if (n > 0)
 		(void)msg_send(s->main, buf, (size_t)n, NULL, 0);
 }

@@ -412,6 +412,8 @@ void remote_task_exit(void)
 void remote_exit(void)
 {
 	if (step.active) {
+		if (step.tasks_left > 0) /* a step that never had tasks */
+			client_drain(&step.client, DRAIN_TIMEOUT_MS);
 		client_end(&step.client);
 		free(step.node);
 		free((gid_t *)step.ids.groups);
