@@ -430,12 +430,11 @@ static void send_env(struct child *ch, int root)
 
 static void send_last(struct child *ch, const char *cwd)
 {
-	char pmix[REQUEST_OPTION_MAX + 64];
+	char path[PATH_MAX];
 
-	if (ch->r->spool && ch->c->pmix && !ch->r->script) {
-		rootfs_pmix_path(ch->r, pmix, sizeof(pmix));
-		send_same(ch, ORIGIN_PMIX, pmix, O_DIRECTORY | O_NOFOLLOW, NULL);
-	}
+	for (int i = 0; i < ROOTFS_PMIX; i++)
+		if (rootfs_pmix_path(ch->r, ch->c, i, path, sizeof(path)))
+			send_same(ch, ORIGIN_PMIX, path, O_DIRECTORY | O_NOFOLLOW, NULL);
 	if (strcmp(cwd, ch->guess) != 0)
 		send_same(ch, ORIGIN_CWD, cwd, O_DIRECTORY, NULL);
 	say_plain(ch, OPENER_DONE);

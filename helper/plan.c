@@ -2,6 +2,7 @@
 #include "plan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "sys.h"
 
@@ -57,10 +58,10 @@ void plan_drop(struct plan *p, enum origin origin)
 	p->nbinds = n;
 }
 
-struct plan_bind *plan_find(struct plan *p, enum origin origin)
+struct plan_bind *plan_find(struct plan *p, enum origin origin, const char *dst)
 {
 	for (size_t i = 0; i < p->nbinds; i++)
-		if (p->binds[i].origin == origin)
+		if (p->binds[i].origin == origin && !strcmp(p->binds[i].dst, dst))
 			return &p->binds[i];
 	return NULL;
 }

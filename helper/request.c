@@ -78,6 +78,7 @@ static const struct field request_fields[] = {
 	ONE(19, FIELD_TRISTATE, struct request, mount_home),
 	ONE(20, FIELD_TRISTATE, struct request, remap_root),
 	LIST(21, FIELD_TEXTS, struct request, args, nargs, REQUEST_ARGS_MAX),
+	ONE(22, FIELD_TEXT, struct request, tmp_fs),
 };
 
 static const struct field joined_fields[] = {

@@ -80,6 +80,7 @@ struct request {
 	char *join;	  /* as in --container-join */
 	char *script;	  /* batch script on the host, slurmd's spool; else NULL */
 	char *spool;	  /* SlurmdSpoolDir, expanded; NULL if unknown */
+	char *tmp_fs;	  /* TmpFS, expanded; NULL if unknown */
 	char *slurm_conf; /* path of slurm.conf as slurmd has it; NULL: /etc/slurm */
 	char *pwd;	 /* the job's PWD: a guess at its cwd, or NULL */
 	enum tristate writable, mount_home, remap_root;

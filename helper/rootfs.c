@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "mountspec.h"
 #include "opener.h"
 #include "sys.h"
 #include "wire.h"
@@ -71,17 +72,23 @@ int rootfs_start(const struct request *r, const struct config *c, const struct p
 	return 0;
 }
 
-int rootfs_finish(struct builder *b, int pmix, int alive, int timeout_ms, struct container *ret,
-		  struct err *e)
+int rootfs_finish(struct builder *b, const int pmix[ROOTFS_PMIX], int alive, int timeout_ms,
+		  struct container *ret, struct err *e)
 {
-	const uint32_t go = 1;
+	uint32_t go = 0; /* bit i: pmix[i] comes with it */
 	unsigned char buf[4 * 4096];
 	int fds[REQUEST_FDS_MAX], rc = -1;
-	unsigned nfds = CONTAINER_NS_MAX;
+	unsigned nfds = 0;
 	ssize_t n;
 
+	for (int i = 0; i < ROOTFS_PMIX; i++)
+		if (pmix[i] >= 0) {
+			go |= 1u << i;
+			fds[nfds++] = pmix[i];
+		}
 	/* one that has failed no longer listens, but its result can still be read */
-	(void)msg_send(b->sock, &go, sizeof(go), &pmix, pmix >= 0 ? 1 : 0);
+	(void)msg_send(b->sock, &go, sizeof(go), fds, nfds);
+	nfds = CONTAINER_NS_MAX;
 	n = child_recv(b->sock, alive, buf, sizeof(buf), fds, &nfds, timeout_ms);
 	if (n > 0) {
 		rc = take_result(buf, (size_t)n, fds, nfds, ret, e);
@@ -110,10 +117,20 @@ void rootfs_cancel(struct builder *b)
 	*b = BUILDER_NONE;
 }
 
-void rootfs_pmix_path(const struct request *r, char *buf, size_t size)
+bool rootfs_pmix_path(const struct request *r, const struct config *c, int i, char *buf,
+		      size_t size)
 {
+	int n;
+
+	if (!c->pmix || r->script || !(i == 0 ? r->spool : r->tmp_fs))
+		return false;
 	/* src/plugins/mpi/pmix/pmixp_info.c, the same from 22.05 to 26.05 */
-	snprintf(buf, size, "%s/pmix.%u.%u", r->spool, r->job_id, r->step_id);
+	if (i == 0)
+		n = snprintf(buf, size, "%s/pmix.%u.%u", r->spool, r->job_id, r->step_id);
+	else
+		n = snprintf(buf, size, "%s/spmix_appdir_%u_%u.%u", r->tmp_fs, r->uid, r->job_id,
+			     r->step_id);
+	return n > 0 && (size_t)n < size && !(c->mount_tmp && path_within(buf, "/tmp"));
 }
 
 void container_done(struct container *c)

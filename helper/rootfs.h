@@ -12,6 +12,7 @@
 #include "request.h"
 
 #define CONTAINER_NS_MAX 5
+#define ROOTFS_PMIX 2
 
 /* A built container: held by its namespaces' descriptors, gone when the last is closed. */
 struct container {
@@ -39,18 +40,22 @@ int rootfs_start(const struct request *r, const struct config *c, const struct p
 		 int image_root, int base, int timeout_ms, struct builder *ret, struct err *e);
 
 /*
- * Let it finish, with PMIx's directory of the step (a detached mount, or -1 where there
- * is none or the plan already holds it), and take the result.  alive as in opener.h.
+ * Let it finish, with PMIx's directories of the step (detached mounts, -1 where there is
+ * none or the plan already holds it), and take the result.  alive as in opener.h.
  * The builder is gone after.  0 with *ret the caller's, or -1 with *e.
  */
-int rootfs_finish(struct builder *b, int pmix, int alive, int timeout_ms, struct container *ret,
-		  struct err *e);
+int rootfs_finish(struct builder *b, const int pmix[ROOTFS_PMIX], int alive, int timeout_ms,
+		  struct container *ret, struct err *e);
 
 /* Kill and reap it. */
 void rootfs_cancel(struct builder *b);
 
-/* Where a step's PMIx server keeps its files, on the node and in the container. */
-void rootfs_pmix_path(const struct request *r, char *buf, size_t size);
+/*
+ * Where a step's PMIx server (i = 0) and its clients (1) keep their files, on the node and
+ * in the container.  false: not known, or in /tmp, which the container has anyway.
+ */
+bool rootfs_pmix_path(const struct request *r, const struct config *c, int i, char *buf,
+		      size_t size);
 
 void container_done(struct container *c);
 

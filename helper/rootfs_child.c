@@ -45,12 +45,19 @@ struct build {
 	int root;	      /* the overlay, attached */
 	char root_path[4200]; /* where: the prefix of every path below it */
 	bool cwd_hollow;      /* the job's cwd is an empty directory made for Slurm's sake */
-	char pmix[4096 + 64]; /* where PMIx's directory will be, or "/" */
+	char pmix[ROOTFS_PMIX][4096]; /* where PMIx's directories will be, or "" */
 	struct container c;
 };
 
 /* Destinations besides the plan's own, behind place[PLAN_BINDS_MAX]. */
-enum fixed { FIXED_TMP, FIXED_ETC, FIXED_CWD, FIXED_BIN, FIXED_PMIX, FIXED_COUNT };
+enum fixed {
+	FIXED_TMP,
+	FIXED_ETC,
+	FIXED_CWD,
+	FIXED_BIN,
+	FIXED_PMIX,
+	FIXED_COUNT = FIXED_PMIX + ROOTFS_PMIX
+};
 
 /* ---- 1. the staging directory, in our own mount namespace ---- */
 
@@ -185,6 +192,8 @@ static int write_etc(struct build *b, const struct walker_place *etc)
 /* /usr/bin/srun and its like lead to berth-launch, over whatever the image has there. */
 static int link_tools(struct build *b, const struct walker_place *bin)
 {
+	/* absolute symlinks of the host's loader and libraries go through these */
+	static const struct walker_place host = { .path = SLURMTOOLS_DIR "/host", .missing = 2 };
 	const char *const *name = slurmtools_names();
 
 	if (bin->error || (!bin->missing && !bin->is_dir))
@@ -192,7 +201,10 @@ static int link_tools(struct build *b, const struct walker_place *bin)
 	for (; *name; name++)
 		if (top_link(b->top, bin, *name, SLURMTOOLS_DIR "/bin/berth-launch", &b->e) < 0)
 			return -1;
-	return 0;
+	return top_link(b->top, &host, "lib", "usr/lib", &b->e) < 0 ||
+			       top_link(b->top, &host, "lib64", "usr/lib64", &b->e) < 0
+		       ? -1
+		       : 0;
 }
 
 /*
@@ -236,7 +248,8 @@ static int fill_top(struct build *b)
 	dst[n + FIXED_ETC] = (char *)"/etc";
 	dst[n + FIXED_CWD] = p->cwd;
 	dst[n + FIXED_BIN] = (char *)"/usr/bin";
-	dst[n + FIXED_PMIX] = b->pmix;
+	for (int i = 0; i < ROOTFS_PMIX; i++)
+		dst[n + FIXED_PMIX + i] = b->pmix[i][0] ? b->pmix[i] : (char *)"/";
 	if (walker_survey(&b->walker, dst, n + FIXED_COUNT, b->place, &b->e) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
@@ -251,9 +264,10 @@ static int fill_top(struct build *b)
 	}
 	if (b->cl.tmp >= 0 && place_one(b, &fixed[FIXED_TMP], "/tmp", true) < 0)
 		return -1;
-	if (b->pmix[1] && !fixed[FIXED_PMIX].error && fixed[FIXED_PMIX].missing &&
-	    top_place(b->top, &fixed[FIXED_PMIX], true, &b->e) < 0)
-		return -1;
+	for (int i = FIXED_PMIX; i < FIXED_COUNT; i++)
+		if (!fixed[i].error && fixed[i].missing &&
+		    top_place(b->top, &fixed[i], true, &b->e) < 0)
+			return -1;
 	if (place_cwd(b, &fixed[FIXED_CWD]) < 0 || write_etc(b, &fixed[FIXED_ETC]) < 0)
 		return -1;
 	return p->slurmtools ? link_tools(b, &fixed[FIXED_BIN]) : 0;
@@ -456,14 +470,15 @@ static int wait_for_go(struct build *b)
 {
 	uint32_t go;
 	int fds[REQUEST_FDS_MAX], rc = 0;
-	unsigned nfds = 1;
+	unsigned nfds = ROOTFS_PMIX, n = 0;
 
 	if (msg_recv(b->t->sock, &go, sizeof(go), fds, &nfds, NULL, -1) != sizeof(go))
 		_exit(1); /* not wanted any more */
-	if (nfds == 1) {
-		rc = attach_at(b, fds[0], b->pmix, true, false);
-		close(fds[0]);
-	}
+	for (int i = 0; i < ROOTFS_PMIX && rc == 0; i++)
+		if ((go & 1u << i) && n < nfds)
+			rc = attach_at(b, fds[n++], b->pmix[i], true, false);
+	for (n = 0; n < nfds; n++)
+		close(fds[n]);
 	return rc < 0 ? -1 : verify(b);
 }
 
@@ -497,9 +512,9 @@ void rootfs_child(struct rootfs_task *t)
 	b->walker = WALKER_NONE;
 	b->c = CONTAINER_NONE;
 	b->place = calloc(PLAN_BINDS_MAX + FIXED_COUNT, sizeof(*b->place));
-	strcpy(b->pmix, "/");
-	if (t->r->spool && t->c->pmix && !t->r->script)
-		rootfs_pmix_path(t->r, b->pmix, sizeof(b->pmix));
+	for (int i = 0; i < ROOTFS_PMIX; i++)
+		if (!rootfs_pmix_path(t->r, t->c, i, b->pmix[i], sizeof(b->pmix[i])))
+			b->pmix[i][0] = '\0';
 	if (b->place)
 		rc = build(b);
 	if (rc == 0)

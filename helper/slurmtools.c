@@ -62,32 +62,45 @@ static int add_conf(const struct request *r, struct plan *p, struct err *e)
 	return add(p, dir, dir, e);
 }
 
-/*
- * srun ends at once when slurm.conf's SlurmUser is not an account where it runs.
- * Append the host's line that begins "slurm:" to text unless it has one.
- */
-static int add_slurm_user(const char *path, char **text, size_t *len, struct err *e)
+/* Line of name in passwd-like text, without its newline; NULL if there is none. */
+static const char *account_line(const char *text, const char *name, size_t *len)
 {
-	size_t host_len;
-	char *host, *more, *line;
-	int n, rc = 0;
+	size_t n = strlen(name);
 
-	if (!*text || !strncmp(*text, "slurm:", 6) || memmem(*text, *len, "\nslurm:", 7))
-		return 0;
-	host = sys_read_at(AT_FDCWD, path, HOST_PASSWD_MAX, &host_len);
-	if (!host)
-		return 0;
-	line = strncmp(host, "slurm:", 6) ? strstr(host, "\nslurm:") : host;
-	if (line) {
-		line += *line == '\n';
-		n = asprintf(&more, "%.*s%.*s\n", (int)*len, *text, (int)strcspn(line, "\n"), line);
-		if (n < 0) {
-			rc = err_set(e, "out of memory");
-		} else {
-			free(*text);
-			*text = more;
-			*len = (size_t)n;
+	for (const char *line = text; line; line = strchr(line, '\n'), line += line != NULL)
+		if (!strncmp(line, name, n) && line[n] == ':') {
+			*len = strcspn(line, "\n");
+			return line;
 		}
+	return NULL;
+}
+
+/*
+ * srun ends at once when slurm.conf's SlurmUser is not an account where it runs: give
+ * the container the host's lines of the two that it usually is, where it lacks them.
+ */
+static int add_accounts(const char *path, char **text, size_t *len, struct err *e)
+{
+	static const char *const names[] = { "root", "slurm" };
+	size_t host_len, n;
+	char *host = *text ? sys_read_at(AT_FDCWD, path, HOST_PASSWD_MAX, &host_len) : NULL;
+	int rc = 0;
+
+	for (size_t i = 0; host && rc == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *line = account_line(host, names[i], &n);
+		char *more;
+		int total;
+
+		if (!line || account_line(*text, names[i], &host_len))
+			continue;
+		total = asprintf(&more, "%.*s%.*s\n", (int)*len, *text, (int)n, line);
+		if (total < 0) {
+			rc = err_set(e, "out of memory");
+			break;
+		}
+		free(*text);
+		*text = more;
+		*len = (size_t)total;
 	}
 	free(host);
 	return rc;
@@ -106,8 +119,8 @@ int slurmtools_plan(const struct config *c, const struct request *r, struct plan
 		if (add(p, c->slurm_paths.v[i], c->slurm_paths.v[i], e) < 0)
 			return -1;
 	p->slurmtools = true;
-	return add_slurm_user("/etc/passwd", &p->passwd, &p->passwd_len, e) < 0 ||
-			       add_slurm_user("/etc/group", &p->group, &p->group_len, e) < 0
+	return add_accounts("/etc/passwd", &p->passwd, &p->passwd_len, e) < 0 ||
+			       add_accounts("/etc/group", &p->group, &p->group_len, e) < 0
 		       ? -1
 		       : 0;
 }

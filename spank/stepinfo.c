@@ -2,6 +2,7 @@
 #define _GNU_SOURCE 1
 #include "stepinfo.h"
 
+#include <dlfcn.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -213,6 +214,8 @@ static char *own_variable(const char *name)
 	return value && value[0] ? value : NULL;
 }
 
+static char *stepinfo_tmp_fs(const char *node);
+
 int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, struct request *ret,
 		     struct err *e)
 {
@@ -242,6 +245,7 @@ int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, 
 		r.remap_root = option_tristate(o->v[OPTION_REMAP_ROOT]);
 	get_pwd(sp, &r);
 	r.spool = stepinfo_spool(r.job_id, r.step_id);
+	r.tmp_fs = stepinfo_tmp_fs(r.node);
 	*ret = r;
 	return 0;
 }
@@ -249,11 +253,29 @@ int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, 
 void stepinfo_request_done(struct request *r)
 {
 	free(r->spool);
+	free(r->tmp_fs);
 	free(r->pwd);
 	memset(r, 0, sizeof(*r));
 }
 
-/* --- spool directory --- */
+/* --- Slurm's directories --- */
+
+/*
+ * slurm.conf's TmpFS for this node, as Slurm's PMIx plugin asks for it
+ * (slurm_get_tmp_fs() of src/common/slurm_protocol_api.c, exported by libslurmfull from
+ * 22.05 to 26.05).  malloced, or NULL.
+ */
+static char *stepinfo_tmp_fs(const char *node)
+{
+	union {
+		void *symbol;
+		char *(*get_tmp_fs)(char *);
+	} u = { dlsym(RTLD_DEFAULT, "slurm_get_tmp_fs") };
+	char *theirs = u.symbol && node ? u.get_tmp_fs((char *)node) : NULL;
+
+	/* Slurm's own allocation, a few bytes once per step: its free is a macro of each release */
+	return theirs && theirs[0] == '/' ? strdup(theirs) : NULL;
+}
 
 bool stepinfo_is_step_socket(const char *path, uint32_t job_id, uint32_t step_id)
 {

@@ -40,6 +40,7 @@ static struct request full(void)
 		.spool = "/var/spool/slurmd",
 		.slurm_conf = "/etc/slurm/slurm.conf",
 		.pwd = "/home/user/project",
+		.tmp_fs = "/scratch/tmp",
 		.writable = YES,
 		.mount_home = NO,
 		.remap_root = UNSET,
@@ -125,6 +126,7 @@ START_TEST(request_full_round_trip)
 	ck_assert_str_eq(out.spool, in.spool);
 	ck_assert_str_eq(out.slurm_conf, in.slurm_conf);
 	ck_assert_str_eq(out.pwd, in.pwd);
+	ck_assert_str_eq(out.tmp_fs, in.tmp_fs);
 	ck_assert_int_eq(out.writable, YES);
 	ck_assert_int_eq(out.mount_home, NO);
 	ck_assert_int_eq(out.remap_root, UNSET);
