@@ -39,8 +39,11 @@ static int record_put(struct records *r, const char *key, const char *value, str
 	return 0;
 }
 
-/* A member that is a string without NUL; NULL if it is not there; *e if it is something else. */
-static const char *get_string(struct json_object *object, const char *key, const char *name,
+/*
+ * A member that is a string without NUL; NULL if it is not there; *e if it is
+ * something else.  where: the object's own name and '.', for messages.
+ */
+static const char *get_string(struct json_object *object, const char *where, const char *key,
 			      struct err *e)
 {
 	struct json_object *member;
@@ -51,14 +54,14 @@ static const char *get_string(struct json_object *object, const char *key, const
 	text = json_object_is_type(member, json_type_string) ? json_object_get_string(member)
 							     : NULL;
 	if (!text || strlen(text) != (size_t)json_object_get_string_len(member)) {
-		err_set(e, "%s is not a string", name);
+		err_set(e, "%s%s is not a string", where, key);
 		return NULL;
 	}
 	return text;
 }
 
 /* A member that is an array; NULL if it is not there; *e if it is something else. */
-static struct json_object *get_array(struct json_object *object, const char *key, const char *name,
+static struct json_object *get_array(struct json_object *object, const char *where, const char *key,
 				     struct err *e)
 {
 	struct json_object *member;
@@ -66,7 +69,7 @@ static struct json_object *get_array(struct json_object *object, const char *key
 	if (!json_object_object_get_ex(object, key, &member) || !member)
 		return NULL;
 	if (!json_object_is_type(member, json_type_array)) {
-		err_set(e, "%s is not an array", name);
+		err_set(e, "%s%s is not an array", where, key);
 		return NULL;
 	}
 	return member;
@@ -105,7 +108,7 @@ static int put_path(struct records *r, const char *key, const char *name, const 
 static int put_root(struct records *r, struct json_object *config, struct err *e)
 {
 	struct json_object *root = get_object(config, "root");
-	const char *path = root ? get_string(root, "path", "root.path", e) : NULL;
+	const char *path = root ? get_string(root, "root.", "path", e) : NULL;
 
 	if (e->text[0])
 		return -1;
@@ -124,7 +127,7 @@ static bool variable_named(const char *text)
 
 static int put_env(struct records *r, struct json_object *process, struct err *e)
 {
-	struct json_object *env = get_array(process, "env", "process.env", e);
+	struct json_object *env = get_array(process, "process.", "env", e);
 	size_t n = env ? json_object_array_length(env) : 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -147,7 +150,7 @@ static int put_process(struct records *r, struct json_object *config, struct err
 
 	if (!process)
 		return 0;
-	cwd = get_string(process, "cwd", "process.cwd", e);
+	cwd = get_string(process, "process.", "cwd", e);
 	if (e->text[0] || (cwd && put_path(r, "cwd", "process.cwd", cwd, e) < 0))
 		return -1;
 	return put_env(r, process, e);
@@ -192,8 +195,7 @@ static int put_bind(struct records *r, const char *name, const char *src, const 
 	int rc;
 
 	if (!src || !path_sound(src))
-		return err_set(e, "%s: source is missing, too long or has control characters",
-			       name);
+		return err_set(e, "%ssource is missing, too long or has control characters", name);
 	/* "tmpfs" alone stands for the file system */
 	if (asprintf(&record, "%s%s\t%s\t%s", strcmp(src, "tmpfs") == 0 ? "./" : "", src, dst,
 		     ro ? "ro" : "rw") < 0)
@@ -217,17 +219,17 @@ static int put_tmpfs(struct records *r, const char *dst, bool ro, struct err *e)
 
 static int put_mount(struct records *r, struct json_object *mount, const char *name, struct err *e)
 {
-	const char *dst = get_string(mount, "destination", name, e);
-	const char *src = get_string(mount, "source", name, e);
-	const char *type = get_string(mount, "type", name, e);
-	struct json_object *options = get_array(mount, "options", name, e);
+	const char *dst = get_string(mount, name, "destination", e);
+	const char *src = get_string(mount, name, "source", e);
+	const char *type = get_string(mount, name, "type", e);
+	struct json_object *options = get_array(mount, name, "options", e);
 	char quoted[ERR_QUOTE_MAX];
 	bool ro;
 
 	if (e->text[0])
 		return -1;
 	if (!dst || !path_sound(dst))
-		return err_set(e, "%s: destination is missing, too long or has control characters",
+		return err_set(e, "%sdestination is missing, too long or has control characters",
 			       name);
 	if (!type || strcmp(type, "none") == 0 || has_option(options, "bind") ||
 	    has_option(options, "rbind"))
@@ -239,22 +241,22 @@ static int put_mount(struct records *r, struct json_object *mount, const char *n
 		return put_bind(r, name, src, dst, ro, e);
 	if (strcmp(type, "tmpfs") == 0)
 		return put_tmpfs(r, dst, ro, e);
-	return err_set(e, "%s: type \"%s\" is not supported, expected bind or tmpfs", name,
+	return err_set(e, "%stype \"%s\" is not supported, expected bind or tmpfs", name,
 		       err_quote(quoted, type, strlen(type)));
 }
 
 static int put_mounts(struct records *r, struct json_object *config, struct err *e)
 {
-	struct json_object *mounts = get_array(config, "mounts", "mounts", e);
+	struct json_object *mounts = get_array(config, "", "mounts", e);
 	size_t n = mounts ? json_object_array_length(mounts) : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *mount = json_object_array_get_idx(mounts, i);
 		char name[48];
 
-		snprintf(name, sizeof(name), "mounts[%zu]", i);
+		snprintf(name, sizeof(name), "mounts[%zu].", i);
 		if (!json_object_is_type(mount, json_type_object))
-			return err_set(e, "%s is not an object", name);
+			return err_set(e, "mounts[%zu] is not an object", i);
 		if (put_mount(r, mount, name, e) < 0)
 			return -1;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* config.json through berth-oci; what it prints must be what the helper reads. */
-#define main oci_main /* the program's own; libFuzzer brings another */
+int oci_main(void); /* its own main(); libFuzzer brings another */
+#define main oci_main
 #include "../../helper/oci.c"
 #undef main
 
