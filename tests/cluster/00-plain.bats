@@ -38,7 +38,8 @@ load common
 @test "salloc" {
     run as alice salloc -N2 srun -N2 hostname
     ok
-    has "$(hostname)"
+    has "$(node 1)"
+    has "$(node 2)"
 }
 
 @test "scancel ends a step" {

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # Builds this tree and installs it below $BERTH_PREFIX, from a copy: the checkout is left as it is, and may change
-# meanwhile. BERTH_COMMITTED=yes takes HEAD, else the files as they are now.
+# meanwhile. BERTH_REV=COMMIT takes that commit, else the files as they are now.
 
 # source_copy DIR
 source_copy() {
     mkdir -p "$1"
-    if [[ ${BERTH_COMMITTED:-no} == yes ]]; then
-        git -C "$BERTH_TOP" archive HEAD | tar -C "$1" -x
+    if [[ -n ${BERTH_REV:-} ]]; then
+        git -C "$BERTH_TOP" archive "$BERTH_REV" | tar -C "$1" -x
     elif git -C "$BERTH_TOP" rev-parse --git-dir >/dev/null 2>&1; then
         git -C "$BERTH_TOP" ls-files -z --cached --others --exclude-standard |
             tar -C "$BERTH_TOP" --null --ignore-failed-read -cf - -T - 2>/dev/null | tar -C "$1" -x

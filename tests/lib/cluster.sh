@@ -14,6 +14,9 @@
 BERTH_BASE=${BERTH_BASE:-/var/lib}
 BERTH_RUN=${BERTH_RUN:-/run/berth-test}
 
+# slot_lives LINK: the slot is taken. Its work directory cannot be looked at from another root (BERTH_FOREIGN_ROOT=yes).
+slot_lives() { [[ -L $1 && (-d $1 || ${BERTH_FOREIGN_ROOT:-no} == yes) ]]; }
+
 # slot_take: a number of our own, so that two clusters on one machine have different node names and so
 # different cgroups. A slot is a symlink to the work directory; it is free again when that is gone.
 slot_take() {
@@ -21,7 +24,7 @@ slot_take() {
     install -d -m 755 "$BERTH_RUN"
     for i in 1 2 3 4 5 6 7 8 9; do
         link=$BERTH_RUN/slot$i
-        [[ -L $link && ! -d $link ]] && rm -f "$link"
+        slot_lives "$link" || rm -f "$link"
         if ln -sT "$BERTH_W" "$link" 2>/dev/null; then
             BERTH_SLOT=$i
             return 0
@@ -33,7 +36,7 @@ slot_take() {
 # slots_used: how many clusters live on this machine.
 slots_used() {
     local link n=0
-    for link in "$BERTH_RUN"/slot*; do [[ -d $link ]] && n=$((n + 1)); done
+    for link in "$BERTH_RUN"/slot*; do slot_lives "$link" && n=$((n + 1)); done
     echo "$n"
 }
 
@@ -79,11 +82,18 @@ munge_start() {
     wait_until 10 test -S "$m/socket" || die "munged did not start: $(tail -n 5 "$BERTH_W/log/munged.log")"
 }
 
+# slurmd_start NODE: with the node's name as its host name, in a UTS namespace. Open MPI names its segments in
+# /dev/shm after the host and the rank on it, so two nodes of one name would take each other's.
+slurmd_start() {
+    # shellcheck disable=SC2016  # for the inner shell
+    daemon unshare --uts sh -c 'echo "$1" >/proc/sys/kernel/hostname && exec slurmd -N "$1" -f "$SLURM_CONF"' sh "$1"
+}
+
 # daemons_start: slurmctld and every slurmd; returns when all nodes are idle.
 daemons_start() {
     local n
     daemon slurmctld -f "$SLURM_CONF"
-    for n in $BERTH_NODES; do daemon slurmd -N "$n" -f "$SLURM_CONF"; done
+    for n in $BERTH_NODES; do slurmd_start "$n"; done
     wait_until 30 nodes_are idle && return 0
     warn "the nodes did not become idle:"
     sinfo -N -o '%N %T %E' >&2
