@@ -199,3 +199,49 @@ int account_parse(const char *text, size_t len, struct account *ret, struct err 
 	*ret = a;
 	return 0;
 }
+
+/* The first line whose field number id_field is id; false if there is none. */
+static bool find_line(const char *text, size_t len, unsigned id_field, uint32_t id,
+		      struct line *ret)
+{
+	while (len) {
+		const char *nl = memchr(text, '\n', len);
+		struct line l = { text, nl ? (size_t)(nl - text) : len };
+
+		if (field_is_id(line_field(l, id_field), id)) {
+			*ret = l;
+			return true;
+		}
+		text += l.len + (nl != NULL);
+		len -= l.len + (nl != NULL);
+	}
+	return false;
+}
+
+static bool copy_field(struct line l, unsigned i, char *buf, size_t size)
+{
+	struct line f = line_field(l, i);
+
+	if (f.len >= size)
+		return false;
+	memcpy(buf, f.p, f.len);
+	buf[f.len] = '\0';
+	return true;
+}
+
+int account_from_files(const char *passwd, size_t passwd_len, const char *group, size_t group_len,
+		       uid_t uid, gid_t gid, struct account *ret)
+{
+	struct line p, g;
+	struct account a;
+
+	if (!find_line(passwd, passwd_len, 2, uid, &p) ||
+	    !find_line(group, group_len, 2, gid, &g) || !copy_field(p, 0, a.name, sizeof(a.name)) ||
+	    !copy_field(p, 4, a.gecos, sizeof(a.gecos)) ||
+	    !copy_field(p, 5, a.home, sizeof(a.home)) ||
+	    !copy_field(p, 6, a.shell, sizeof(a.shell)) ||
+	    !copy_field(g, 0, a.group, sizeof(a.group)) || !account_check(&a, NULL))
+		return -1;
+	*ret = a;
+	return 0;
+}

@@ -45,4 +45,12 @@ char *account_group(const char *text, size_t len, const struct account *a, gid_t
  */
 int account_parse(const char *text, size_t len, struct account *ret, struct err *e);
 
+/*
+ * The account of uid and its group gid out of the node's own passwd and group texts:
+ * 0 with *ret filled, or -1 where one of them is not there or not sound (then NSS is
+ * asked by berth-passwd).
+ */
+int account_from_files(const char *passwd, size_t passwd_len, const char *group, size_t group_len,
+		       uid_t uid, gid_t gid, struct account *ret);
+
 #endif

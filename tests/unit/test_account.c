@@ -182,6 +182,28 @@ START_TEST(parse_refuses)
 }
 END_TEST
 
+START_TEST(from_files)
+{
+	static const char p[] = "root:x:0:0:root:/root:/bin/bash\nann:x:1001:1002:Ann,,:/home/ann:/bin/sh\n"
+				"bad:x:1003:1002::relative:/bin/sh\n";
+	static const char g[] = "root:x:0:\nusers:x:1002:ann,bob";
+	struct account a = { .name = "untouched" };
+
+	ck_assert_int_eq(account_from_files(p, sizeof(p) - 1, g, sizeof(g) - 1, 1001, 1002, &a), 0);
+	ck_assert_str_eq(a.name, "ann");
+	ck_assert_str_eq(a.gecos, "Ann,,");
+	ck_assert_str_eq(a.home, "/home/ann");
+	ck_assert_str_eq(a.shell, "/bin/sh");
+	ck_assert_str_eq(a.group, "users");
+	/* not there, half there, unsound: NSS is asked */
+	ck_assert_int_eq(account_from_files(p, sizeof(p) - 1, g, sizeof(g) - 1, 100, 1002, &a), -1);
+	ck_assert_int_eq(account_from_files(p, sizeof(p) - 1, g, sizeof(g) - 1, 1001, 7, &a), -1);
+	ck_assert_int_eq(account_from_files(p, sizeof(p) - 1, g, sizeof(g) - 1, 1003, 1002, &a), -1);
+	ck_assert_int_eq(account_from_files(NULL, 0, NULL, 0, 1001, 1002, &a), -1);
+	ck_assert_str_eq(a.name, "ann");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("account");
@@ -196,5 +218,6 @@ int main(void)
 	tcase_add_test(tc, unsound_accounts);
 	tcase_add_test(tc, parse);
 	tcase_add_test(tc, parse_refuses);
+	tcase_add_test(tc, from_files);
 	return unit_run(s);
 }
