@@ -245,17 +245,24 @@ static int check_root(const struct local_words *w, const struct local_decision *
 	return 0;
 }
 
-/* An option for a container, and no container: in srun that is a mistake. */
+/* An option for a container, and no container or a finished one: in srun, a mistake. */
 static int check_use(const struct local_words *w, const struct local_decision *d, struct err *e)
 {
 	char label[OPTION_NAME_MAX];
 
-	if (d->set.v[OPTION_IMAGE] || d->set.v[OPTION_JOIN] || w->allocator)
+	if (d->set.v[OPTION_IMAGE] || w->allocator)
 		return 0;
 	for (int id = 0; id < OPTION_COUNT; id++) {
 		if (!w->given->v[id])
 			continue;
 		option_name(label, (enum option_id)id, NAME_OPTION);
+		if (d->set.v[OPTION_JOIN] && (id == OPTION_JOIN || id == OPTION_WORKDIR))
+			continue;
+		if (d->set.v[OPTION_JOIN])
+			return err_set(e,
+				       "%s means nothing with --container-join, where the running "
+				       "step has decided it; leave it out",
+				       label);
 		return err_set(
 			e,
 			w->given->off

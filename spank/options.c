@@ -441,6 +441,13 @@ static char *mounts_escape(const char *text)
 	return out;
 }
 
+/* Sources that the parser refuses with a reason of their own: as a path they would hide it. */
+static bool source_refused(const char *src, size_t n)
+{
+	return (n == strlen("umount") && strncmp(src, "umount", n) == 0) ||
+	       (n > 0 && src[0] == '~' && (n == 1 || src[1] == '/'));
+}
+
 char *option_absolute_mounts(const char *mounts, const char *cwd)
 {
 	char *base = mounts_escape(cwd), *out, *end;
@@ -456,10 +463,11 @@ char *option_absolute_mounts(const char *mounts, const char *cwd)
 		if (n && mounts[0] != '/' && strncmp(mounts, "tmpfs:", 6) != 0) {
 			size_t src = field_len(mounts, ":,");
 
-			if (src)
+			if (src && !source_refused(mounts, src)) {
 				end = absolute_append(end, mounts, src, base);
-			mounts += src;
-			n -= src;
+				mounts += src;
+				n -= src;
+			}
 		}
 		memcpy(end, mounts, n);
 		end += n;

@@ -334,6 +334,9 @@ START_TEST(mount_sources_become_absolute)
 		{ "a,", "/w/a," },
 		{ ":/b", ":/b" },
 		{ "a\\", "/w/a\\" },
+		/* left for the parser, which refuses them with a reason */
+		{ "~:/b,~/a:/b,~a:/b", "~:/b,~/a:/b,/w/~a:/b" },
+		{ "umount:/b,./umount:/b", "umount:/b,/w/umount:/b" },
 	};
 	char *out;
 
@@ -485,6 +488,14 @@ START_TEST(join_and_image)
 	ck_assert_str_eq(decided(&w).set.v[OPTION_JOIN], "3");
 	ck_assert_ptr_null(decided(&w).set.v[OPTION_IMAGE]);
 	ck_assert(decided(&w).none);
+	/* what the running step has decided cannot be said again, a directory in it can */
+	option_set_value(&given, OPTION_WORKDIR, "/wd");
+	ck_assert_str_eq(decided(&w).set.v[OPTION_WORKDIR], "/wd");
+	option_set_value(&given, OPTION_MOUNTS, "/m");
+	refused(&w);
+	option_set_value(&given, OPTION_MOUNTS, NULL);
+	option_set_value(&inherited, OPTION_MOUNTS, "/m");
+	ck_assert_str_eq(decided(&w).set.v[OPTION_JOIN], "3");
 	option_set_value(&given, OPTION_IMAGE, "/b");
 	refused(&w);
 	option_set_value(&given, OPTION_JOIN, NULL);
