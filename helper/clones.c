@@ -143,7 +143,7 @@ static int clone_bind(struct work *w, size_t i)
 			return err_set(
 				w->e,
 				"mount to %s: a device works only below /dev in the container; "
-				"give it as SRC alone, or a DST below /dev",
+				"give it as SRC alone",
 				bind->dst);
 		return dev_add(w->c->dev, bind->dst, &st, w->e);
 	}

@@ -222,7 +222,8 @@ static int parse_value(struct config *c, const struct key *k, const char *v, str
 	case MOUNTS: {
 		struct mount_list l = { 0 };
 
-		if (mount_list_parse(v, REQUEST_MOUNTS_MAX, &l, e) < 0)
+		if (mount_list_parse_as("plugstack.conf: mounts=", v, REQUEST_MOUNTS_MAX, &l, e) <
+		    0)
 			return -1;
 		mount_list_done(&l);
 		return set_text(at, v) < 0 ? err_set(e, "out of memory") : 0;
