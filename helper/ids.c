@@ -3,6 +3,7 @@
 #include "ids.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "sys.h"
 
 #define CAP_NUMBERS 64 /* the kernel answers EINVAL past the last one it knows */
 
@@ -79,6 +82,8 @@ static int ids_verify(const struct ids *who)
 
 int ids_become(const struct ids *who, uint64_t caps, struct err *e)
 {
+	/* what runs for the user is as killable as the user's tasks, or memory cannot be freed */
+	(void)sys_write_file(AT_FDCWD, "/proc/self/oom_score_adj", "0");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || bounding_drop() < 0)
 		return err_sys(e, errno, "cannot drop capabilities");
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
