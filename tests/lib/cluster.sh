@@ -235,7 +235,7 @@ cluster_down() {
     while read -r m; do umount -l "$m"; done < <(awk -v w="$BERTH_W/" 'index($5, w) == 1 { print $5 }' /proc/self/mountinfo | sort -r)
     for m in $BERTH_NODES; do rm -rf --one-file-system "$(node_tmp "$m")"; done
     rm -rf --one-file-system "$BERTH_W"
-    rm -f "$BERTH_RUN/slot$BERTH_SLOT"
+    [[ $(readlink "$BERTH_RUN/slot$BERTH_SLOT") != "$BERTH_W" ]] || rm -f "$BERTH_RUN/slot$BERTH_SLOT"
     if (($(slots_used) == 0)); then
         users_down
         rmdir "$BERTH_RUN" 2>/dev/null || true
