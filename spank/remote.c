@@ -135,6 +135,31 @@ static void start_helper(spank_t sp, const struct option_set *o, int ac, char **
 	stepinfo_request_done(&r);
 }
 
+/*
+ * With an oci.conf beside slurm.conf, --container names a bundle for the site's OCI
+ * runtime, which slurmstepd starts by itself (src/common/oci_config.c).  Then only
+ * --container-image is ours.
+ */
+static bool slurm_runs_it(spank_t sp, const char *image)
+{
+	const char *conf = getenv("SLURM_CONF"), *slash = conf ? strrchr(conf, '/') : NULL;
+	char path[PATH_MAX], *named = malloc(REQUEST_OPTION_MAX);
+	bool yes = false;
+
+	if (slash)
+		snprintf(path, sizeof(path), "%.*s/oci.conf", (int)(slash - conf), conf);
+	else
+		snprintf(path, sizeof(path), "/etc/slurm/oci.conf");
+	if (named && image && access(path, F_OK) == 0)
+		yes = (spank_getenv(sp, CONTAINER_CARRIER, named, REQUEST_OPTION_MAX) ==
+			       ESPANK_SUCCESS ||
+		       spank_getenv(sp, "SLURM_CONTAINER", named, REQUEST_OPTION_MAX) ==
+			       ESPANK_SUCCESS) &&
+		      strcmp(named, image) == 0;
+	free(named);
+	return yes;
+}
+
 void remote_post_opt(spank_t sp, int ac, char **av)
 {
 	struct option_set o = { .off = false };
@@ -146,6 +171,8 @@ void remote_post_opt(spank_t sp, int ac, char **av)
 	if (id == STEP_EXTERN)
 		return;
 	if (stepinfo_options(sp, &o, &container, &step.failure) == 0 && container)
+		container = !slurm_runs_it(sp, o.v[OPTION_IMAGE]);
+	if (container && !step.failure.text[0])
 		start_helper(sp, &o, ac, av, &step.failure);
 	step.workdir = o.v[OPTION_WORKDIR];
 	option_set_done(&o);
