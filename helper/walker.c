@@ -168,9 +168,14 @@ static int do_survey(struct child *ch, struct wire *in)
 
 static int do_overlay(struct child *ch, struct wire *in)
 {
-	static const char *const ro[] = { "source", "berth", "lowerdir", "top:image", NULL };
-	static const char *const rw[] = { "source", "berth",   "lowerdir", "image", "upperdir",
-					  "top",    "workdir", "work",	   NULL };
+	/* an image may carry overlayfs's own attributes: none of them is followed */
+	static const char *const ro[] = { "source",    "berth",	       "lowerdir",
+					  "top:image", "redirect_dir", "nofollow",
+					  "metacopy",  "off",	       NULL };
+	static const char *const rw[] = {
+		"source", "berth",	  "lowerdir", "image",	  "upperdir", "top", "workdir",
+		"work",	  "redirect_dir", "nofollow", "metacopy", "off",      NULL
+	};
 	const bool writable = wire_get_u32(in);
 	struct err e = { "" };
 	uint32_t error = 0;
