@@ -96,7 +96,7 @@ census() {
         census_cgroups
         census_state
         census_nodes
-    ) | LC_ALL=C sort
+    } | LC_ALL=C sort
 }
 
 # census_equal FILE [SECONDS]: waits up to SECONDS (default 10).
