@@ -184,7 +184,7 @@ static bool take_field(struct line *rest, char *out, size_t size)
 int account_parse(const char *text, size_t len, struct account *ret, struct err *e)
 {
 	struct line rest = { text, len };
-	struct account a;
+	struct account a = { .name = "" };
 	char end[8];
 
 	if (!take_field(&rest, a.name, sizeof(a.name)) ||
@@ -233,7 +233,7 @@ int account_from_files(const char *passwd, size_t passwd_len, const char *group,
 		       uid_t uid, gid_t gid, struct account *ret)
 {
 	struct line p, g;
-	struct account a;
+	struct account a = { .name = "" };
 
 	if (!find_line(passwd, passwd_len, 2, uid, &p) ||
 	    !find_line(group, group_len, 2, gid, &g) || !copy_field(p, 0, a.name, sizeof(a.name)) ||

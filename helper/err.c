@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ERR_MARK     "..." /* stands at the end of what was cut */
+#define ERR_MARK "..." /* stands at the end of what was cut */
 #define ERR_MARK_LEN (sizeof(ERR_MARK) - 1)
 
 static int err_is_continuation(unsigned char c)
@@ -122,6 +122,6 @@ int err_sys(struct err *e, int errnum, const char *fmt, ...)
 	va_start(ap, fmt);
 	err_format(e, fmt, ap, strlen(reason)); /* a long head must not push the reason out */
 	va_end(ap);
-	strcat(e->text, reason);
+	memcpy(e->text + strlen(e->text), reason, strlen(reason) + 1);
 	return -1;
 }

@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-#define ERR_TEXT_MAX  512
+#define ERR_TEXT_MAX 512
 #define ERR_QUOTE_MAX 84 /* what err_quote writes, NUL included */
 
 struct err {

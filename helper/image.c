@@ -301,9 +301,12 @@ static int foreign_match(const struct image_file *f, const struct image_foreign 
 
 static bool head_is_text(const struct image_file *f)
 {
-	for (size_t i = 0; i < f->nhead; i++)
-		if ((f->head[i] < 0x20 && !memchr("\t\n\r\f", f->head[i], 4)) || f->head[i] == 0x7f)
+	for (size_t i = 0; i < f->nhead; i++) {
+		unsigned char c = f->head[i];
+
+		if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f') || c == 0x7f)
 			return false;
+	}
 	return true;
 }
 

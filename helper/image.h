@@ -13,9 +13,9 @@
 enum image_kind {
 	IMAGE_SQUASHFS = 1,
 	IMAGE_EROFS,
-	IMAGE_SIF,  /* a squashfs at an offset of a SIF file */
+	IMAGE_SIF, /* a squashfs at an offset of a SIF file */
 	IMAGE_DIR,
-	IMAGE_OCI,  /* a directory with config.json */
+	IMAGE_OCI, /* a directory with config.json */
 };
 
 struct image_info {

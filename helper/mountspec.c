@@ -177,7 +177,7 @@ int mount_dst_normalise(const char *dst, char *out, size_t size, struct err *e)
 		err_set(e, "destination is longer than %zu bytes", size ? size - 1 : 0);
 		goto done;
 	}
-	strcpy(out, clean);
+	memcpy(out, clean, strlen(clean) + 1);
 	rc = 0;
 done:
 	free(clean);
@@ -490,11 +490,16 @@ int mount_spec_make(const char *src, const char *dst, bool ro, struct mount_spec
 	return 0;
 }
 
+/* Both may be NULL. */
+static bool text_same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static bool mount_same(const struct mount_spec *a, const struct mount_spec *b)
 {
-	return a->kind == b->kind && strcmp(a->dst, b->dst) == 0 &&
-	       (a->kind == MOUNT_TMPFS || strcmp(a->src, b->src) == 0) && a->ro == b->ro &&
-	       a->recursive == b->recursive && a->slave == b->slave &&
+	return a->kind == b->kind && text_same(a->dst, b->dst) && text_same(a->src, b->src) &&
+	       a->ro == b->ro && a->recursive == b->recursive && a->slave == b->slave &&
 	       a->tmpfs_mode == b->tmpfs_mode && a->tmpfs_size == b->tmpfs_size;
 }
 

@@ -63,6 +63,12 @@ static bool usable_path(const char *text, size_t size)
 	return usable(text, size) && *text == '/';
 }
 
+/* usable() has found that from fits. */
+static void set(char *to, const char *from)
+{
+	memcpy(to, from, strlen(from) + 1);
+}
+
 static void fill_user(struct account *a, uint32_t uid, char *buf)
 {
 	struct passwd pw, *found = NULL;
@@ -70,13 +76,13 @@ static void fill_user(struct account *a, uint32_t uid, char *buf)
 	if (getpwuid_r(uid, &pw, buf, PASSWD_BUFFER, &found) != 0 || !found)
 		return;
 	if (usable_name(found->pw_name, sizeof(a->name)))
-		strcpy(a->name, found->pw_name);
+		set(a->name, found->pw_name);
 	if (usable(found->pw_gecos, sizeof(a->gecos)))
-		strcpy(a->gecos, found->pw_gecos);
+		set(a->gecos, found->pw_gecos);
 	if (usable_path(found->pw_dir, sizeof(a->home)))
-		strcpy(a->home, found->pw_dir);
+		set(a->home, found->pw_dir);
 	if (usable_path(found->pw_shell, sizeof(a->shell)))
-		strcpy(a->shell, found->pw_shell);
+		set(a->shell, found->pw_shell);
 }
 
 static void fill_group(struct account *a, uint32_t gid, char *buf)
@@ -85,7 +91,7 @@ static void fill_group(struct account *a, uint32_t gid, char *buf)
 
 	if (getgrgid_r(gid, &gr, buf, PASSWD_BUFFER, &found) == 0 && found &&
 	    usable_name(found->gr_name, sizeof(a->group)))
-		strcpy(a->group, found->gr_name);
+		set(a->group, found->gr_name);
 }
 
 int main(int argc, char **argv)

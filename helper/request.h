@@ -82,7 +82,7 @@ struct request {
 	char *spool;	  /* SlurmdSpoolDir, expanded; NULL if unknown */
 	char *tmp_fs;	  /* TmpFS, expanded; NULL if unknown */
 	char *slurm_conf; /* path of slurm.conf as slurmd has it; NULL: /etc/slurm */
-	char *pwd;	 /* the job's PWD: a guess at its cwd, or NULL */
+	char *pwd;	  /* the job's PWD: a guess at its cwd, or NULL */
 	enum tristate writable, mount_home, remap_root;
 	char **args; /* plugstack arguments, verbatim "key=value" */
 	uint32_t nargs;

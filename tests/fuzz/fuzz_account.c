@@ -27,5 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	out = account_group(text, size, &ann, 100, &len, &e);
 	check_text(out, len, size);
 	fuzz_check_err(account_parse(text, size, &a, &e), &e);
+	if (account_from_files(text, size, text, size, 1000, 100, &a) == 0) {
+		out = account_passwd(NULL, 0, &a, 1000, 100, &len, NULL); /* sound, so taken */
+		check_text(out, len, size + sizeof(a));
+	}
 	return 0;
 }

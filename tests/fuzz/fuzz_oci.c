@@ -2,7 +2,7 @@
 /* config.json through berth-oci; what it prints must be what the helper reads. */
 int oci_main(void); /* its own main(); libFuzzer brings another */
 #define main oci_main
-#include "../../helper/oci.c"
+#include "../../helper/oci.c" /* NOLINT(bugprone-suspicious-include) */
 #undef main
 
 #include "fuzz.h"

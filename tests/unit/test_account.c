@@ -184,8 +184,9 @@ END_TEST
 
 START_TEST(from_files)
 {
-	static const char p[] = "root:x:0:0:root:/root:/bin/bash\nann:x:1001:1002:Ann,,:/home/ann:/bin/sh\n"
-				"bad:x:1003:1002::relative:/bin/sh\n";
+	static const char p[] =
+		"root:x:0:0:root:/root:/bin/bash\nann:x:1001:1002:Ann,,:/home/ann:/bin/sh\n"
+		"bad:x:1003:1002::relative:/bin/sh\n";
 	static const char g[] = "root:x:0:\nusers:x:1002:ann,bob";
 	struct account a = { .name = "untouched" };
 
@@ -198,7 +199,8 @@ START_TEST(from_files)
 	/* not there, half there, unsound: NSS is asked */
 	ck_assert_int_eq(account_from_files(p, sizeof(p) - 1, g, sizeof(g) - 1, 100, 1002, &a), -1);
 	ck_assert_int_eq(account_from_files(p, sizeof(p) - 1, g, sizeof(g) - 1, 1001, 7, &a), -1);
-	ck_assert_int_eq(account_from_files(p, sizeof(p) - 1, g, sizeof(g) - 1, 1003, 1002, &a), -1);
+	ck_assert_int_eq(account_from_files(p, sizeof(p) - 1, g, sizeof(g) - 1, 1003, 1002, &a),
+			 -1);
 	ck_assert_int_eq(account_from_files(NULL, 0, NULL, 0, 1001, 1002, &a), -1);
 	ck_assert_str_eq(a.name, "ann");
 }

@@ -120,15 +120,15 @@ END_TEST
 
 START_TEST(invalid_utf8_is_replaced)
 {
-	ck_assert_str_eq(cleaned("\xc2\x85"), "??"); /* C1: next line */
-	ck_assert_str_eq(cleaned("\xc0\xaf"), "??"); /* overlong '/' */
-	ck_assert_str_eq(cleaned("\xe0\x80\xaf"), "???"); /* overlong '/' */
+	ck_assert_str_eq(cleaned("\xc2\x85"), "??");	       /* C1: next line */
+	ck_assert_str_eq(cleaned("\xc0\xaf"), "??");	       /* overlong '/' */
+	ck_assert_str_eq(cleaned("\xe0\x80\xaf"), "???");      /* overlong '/' */
 	ck_assert_str_eq(cleaned("\xf0\x80\x80\xaf"), "????"); /* overlong '/' */
-	ck_assert_str_eq(cleaned("\xed\xa0\x80"), "???"); /* surrogate */
+	ck_assert_str_eq(cleaned("\xed\xa0\x80"), "???");      /* surrogate */
 	ck_assert_str_eq(cleaned("\xf4\x90\x80\x80"), "????"); /* above U+10FFFF */
 	ck_assert_str_eq(cleaned("a\x80z\xff"), "a?z?");
-	ck_assert_str_eq(cleaned("\xe2\x82"), "??"); /* ends early */
-	ck_assert_str_eq(cleaned("\xe2\x82z"), "??z"); /* broken off */
+	ck_assert_str_eq(cleaned("\xe2\x82"), "??");	  /* ends early */
+	ck_assert_str_eq(cleaned("\xe2\x82z"), "??z");	  /* broken off */
 	ck_assert_str_eq(cleaned("\xf0\x9f\x9a"), "???"); /* ends early */
 }
 END_TEST

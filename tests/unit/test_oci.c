@@ -2,7 +2,7 @@
 /* berth-oci's conversion, from inside: the program itself only reads and prints around it. */
 int oci_main(void); /* its own main() */
 #define main oci_main
-#include "../../helper/oci.c"
+#include "../../helper/oci.c" /* NOLINT(bugprone-suspicious-include) */
 #undef main
 
 #include "unit.h"
