@@ -9,12 +9,12 @@
  * not on the list it keeps the one it was built for, and Slurm refuses as ever.
  */
 #define _GNU_SOURCE 1
-#include <dlfcn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <slurm/spank.h>
 
 #include "local.h"
+#include "native.h"
 #include "options.h"
 #include "remote.h"
 #include "timing.h"
@@ -42,11 +42,7 @@ static const struct {
 
 __attribute__((constructor)) static void set_version(void)
 {
-	union {
-		void *data;
-		long (*function)(void);
-	} api = { dlsym(RTLD_DEFAULT, "slurm_api_version") };
-	unsigned running = api.data ? (unsigned)(api.function() >> 16) : 0;
+	unsigned running = native_api();
 
 	for (unsigned i = 0; i < sizeof(releases) / sizeof(releases[0]); i++)
 		if (releases[i].api == running)
@@ -74,6 +70,7 @@ int slurm_spank_init(spank_t sp, int ac, char **av)
 	int rc = 0;
 
 	if (is_local(c)) {
+		native_init();
 		rc = local_init(c == S_CTX_ALLOCATOR, &e);
 		if (rc == 0)
 			rc = options_register(sp, &e);
@@ -92,9 +89,15 @@ int slurm_spank_init_post_opt(spank_t sp, int ac, char **av)
 	spank_context_t c = spank_context();
 	struct err e = { "" };
 	int64_t enter;
+	int rc;
 
-	if (is_local(c))
-		return report(local_post_opt(sp, c == S_CTX_ALLOCATOR, &e), &e);
+	if (is_local(c)) {
+		native_recall();
+		rc = local_post_opt(sp, c == S_CTX_ALLOCATOR, &e);
+		if (rc == 0 && c == S_CTX_LOCAL)
+			native_hide();
+		return report(rc, &e);
+	}
 	if (c == S_CTX_REMOTE) {
 		enter = timing_now();
 		remote_post_opt(sp, ac, av);

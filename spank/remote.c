@@ -20,6 +20,7 @@
 #include "client.h"
 #include "local.h"
 #include "lockdown.h"
+#include "native.h"
 #include "options.h"
 #include "stepinfo.h"
 #include "timing.h"
@@ -142,15 +143,10 @@ static void start_helper(spank_t sp, const struct option_set *o, int ac, char **
  */
 static bool slurm_runs_it(spank_t sp, const char *image)
 {
-	const char *conf = getenv("SLURM_CONF"), *slash = conf ? strrchr(conf, '/') : NULL;
-	char path[PATH_MAX], *named = malloc(REQUEST_OPTION_MAX);
+	char *named = malloc(REQUEST_OPTION_MAX);
 	bool yes = false;
 
-	if (slash)
-		snprintf(path, sizeof(path), "%.*s/oci.conf", (int)(slash - conf), conf);
-	else
-		snprintf(path, sizeof(path), "/etc/slurm/oci.conf");
-	if (named && image && access(path, F_OK) == 0)
+	if (named && image && native_runs_containers() && !native_hidden(sp))
 		yes = (spank_getenv(sp, CONTAINER_CARRIER, named, REQUEST_OPTION_MAX) ==
 			       ESPANK_SUCCESS ||
 		       spank_getenv(sp, "SLURM_CONTAINER", named, REQUEST_OPTION_MAX) ==

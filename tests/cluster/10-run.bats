@@ -137,6 +137,12 @@ END
     grep IMAGE_ID=base "$BATS_TEST_TMPDIR/one"
 }
 
+@test "a heterogeneous job: --container holds for its components" {
+    run as alice srun -n1 --container="$(image base.sqsh)" cat /etc/os-release : -n1 cat /etc/os-release
+    ok
+    [[ $(grep -c IMAGE_ID=base <<<"$output") == 2 ]]
+}
+
 @test "a missing image: one line, a failed step, an idle node" {
     run as alice srun --container="$BERTH_IMAGES/none.sqsh" true
     fails

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE 1
+#include "native.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define API_23_02 39
+#define MARK "SLURM_BERTH_CONTAINER_HIDDEN"
+
+/* What --container said; srun keeps it for all components of a heterogeneous job. */
+static char *hidden;
+
+/* A pointer to data is not one to a function, but dlsym gives both. */
+union symbol {
+	void *data;
+	long (*api_version)(void);
+	bool (*option_reset)(void *opt, const char *name);
+};
+
+unsigned native_api(void)
+{
+	union symbol s = { dlsym(RTLD_DEFAULT, "slurm_api_version") };
+
+	return s.data ? (unsigned)(s.api_version() >> 16) : 0;
+}
+
+bool native_runs_containers(void)
+{
+	const char *conf = getenv("SLURM_CONF"), *slash = conf ? strrchr(conf, '/') : NULL;
+	char path[PATH_MAX];
+
+	if (slash)
+		snprintf(path, sizeof(path), "%.*s/oci.conf", (int)(slash - conf), conf);
+	else
+		snprintf(path, sizeof(path), "/etc/slurm/oci.conf");
+	return access(path, F_OK) == 0;
+}
+
+void native_init(void)
+{
+	unsetenv(MARK);
+}
+
+void native_recall(void)
+{
+	const char *now = getenv("SLURM_CONTAINER");
+
+	if (!now && hidden) {
+		setenv("SLURM_CONTAINER", hidden, 1);
+	} else if (now) {
+		free(hidden);
+		hidden = strdup(now);
+	}
+}
+
+void native_hide(void)
+{
+	union symbol reset = { dlsym(RTLD_DEFAULT, "slurm_option_reset") };
+	void *opt = dlsym(RTLD_DEFAULT, "opt"); /* srun's options, of the component just read */
+
+	if (!hidden || !reset.data || !opt || native_api() < API_23_02 || native_runs_containers())
+		return;
+	if (reset.option_reset(opt, "container"))
+		setenv(MARK, "1", 1);
+}
+
+bool native_hidden(spank_t sp)
+{
+	char value[8];
+
+	return spank_getenv(sp, MARK, value, sizeof(value)) == ESPANK_SUCCESS;
+}
