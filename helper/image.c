@@ -253,7 +253,6 @@ static const struct image_foreign {
 	const char *what; /* after "is " */
 } image_foreign[] = {
 	{ 0, 4, "sqsh", "a big-endian squashfs" },
-	{ 1080, 2, "\x53\xef", "an ext2, ext3 or ext4 file system" },
 	{ 0, 4, "XFSB", "an XFS file system" },
 	{ 0, 4, "QFI\xfb", "a qcow2 disk image" },
 	{ 0, 4, "KDMV", "a VMDK disk image" },
@@ -276,6 +275,8 @@ static const struct image_foreign {
 	  "the command" },
 	{ 0, 23, "version https://git-lfs", "a Git LFS pointer: fetch the file itself" },
 	{ 0, 2, "#!", "a script: give the image with --container and the script as the command" },
+	/* short magics late: compressed data may happen to have them */
+	{ 1080, 2, "\x53\xef", "an ext2, ext3 or ext4 file system" },
 	{ 32769, 5, "CD001", "an ISO 9660 (CD) image" },
 	{ 65600, 8, "_BHRfS_M", "a btrfs file system" },
 	{ 510, 2, "\x55\xaa", "a disk image with a boot sector" },
