@@ -21,6 +21,7 @@
 	     "/usr/lib/powerpc64le-linux-gnu:" HOST "/usr/lib64:" HOST "/usr/lib:" HOST \
 	     "/usr/local/lib"
 #define INTERP_MAX 256
+#define LINKS_MAX 8
 
 static const char *const places[] = { HOST "/usr/bin", HOST "/usr/local/bin", "/opt/slurm/bin" };
 
@@ -48,22 +49,42 @@ static int interpreter(int fd, char *buf, size_t size)
 	return -1;
 }
 
-/* Open the host's file: its absolute symlinks mean the host's root, not the image's. */
-static int open_host(const char *path)
+static int open_in(int root, const char *path)
 {
 	struct open_how how = { .flags = O_RDONLY, .resolve = RESOLVE_IN_ROOT };
-	char usr[INTERP_MAX + 8];
-	int fd, root = open(HOST, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (root < 0)
-		return -1;
-	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-	if (fd < 0) {
-		/* /lib64 and /lib are links to usr/... on every merged-usr system */
-		snprintf(usr, sizeof(usr), "/usr%s", path);
-		fd = (int)syscall(SYS_openat2, root, usr, &how, sizeof(how));
+	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+}
+
+/*
+ * Open the host's file: its absolute symlinks mean the host's root, not the image's.
+ * Only the host's /usr is here.  /lib and /lib64 are links into it on every merged-usr
+ * system, so what is not found is looked for below /usr, and so is what a link there
+ * leads to (Debian: /usr/lib64/ld-linux-x86-64.so.2 -> /lib/x86_64-linux-gnu/...).
+ */
+static int open_host(const char *path)
+{
+	char usr[INTERP_MAX + 8], target[INTERP_MAX];
+	int fd = -1, root = open(HOST, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	for (int i = 0; root >= 0 && fd < 0 && i < LINKS_MAX; i++) {
+		ssize_t n;
+
+		fd = open_in(root, path);
+		if (fd >= 0)
+			break;
+		snprintf(usr, sizeof(usr), "usr%s", path);
+		fd = open_in(root, usr);
+		if (fd >= 0)
+			break;
+		n = readlinkat(root, usr, target, sizeof(target) - 1);
+		if (n <= 0 || target[0] != '/')
+			break;
+		target[n] = '\0';
+		path = target;
 	}
-	close(root);
+	if (root >= 0)
+		close(root);
 	return fd;
 }
 
