@@ -2,7 +2,10 @@
 #define _GNU_SOURCE
 #include "join.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +19,12 @@
 #define STEP_INTERACTIVE 0xfffffffau
 #define SERVE_MS 2000
 #define BACKLOG 64
+#define NAME_PREFIX "step-"
+#define PROC_NET_UNIX_MAX (16 * 1024 * 1024)
 
 static void name_of(uint32_t job, uint32_t step, char *buf, size_t size)
 {
-	snprintf(buf, size, "step-%u.%u", job, step);
+	snprintf(buf, size, NAME_PREFIX "%u.%u", job, step);
 }
 
 static void address(int state, uint32_t job, uint32_t step, struct sockaddr_un *a)
@@ -54,6 +59,48 @@ void join_unlisten(int state, uint32_t job, uint32_t step)
 
 	name_of(job, step, name, sizeof(name));
 	unlinkat(state, name, 0);
+}
+
+/* Is a path that ends in /name among those of the bound sockets (the ends of the lines of text)? */
+static bool is_bound(const char *text, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = text; (p = strstr(p, name)); p += n)
+		if (p > text && p[-1] == '/' && p[n] == '\n')
+			return true;
+	return false;
+}
+
+static char *bound_sockets(void)
+{
+	size_t len;
+
+	return sys_read_at(AT_FDCWD, "/proc/net/unix", PROC_NET_UNIX_MAX, &len);
+}
+
+void join_sweep(int state)
+{
+	int fd = openat(state, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	char *text = NULL;
+	struct dirent *ent;
+
+	if (!d)
+		sys_close(&fd);
+	while (d && (ent = readdir(d))) {
+		if (strncmp(ent->d_name, NAME_PREFIX, strlen(NAME_PREFIX)) != 0 ||
+		    (text && is_bound(text, ent->d_name)))
+			continue;
+		/* a name may be newer than the text: only one that is read after it counts */
+		free(text);
+		text = bound_sockets();
+		if (text && !is_bound(text, ent->d_name))
+			unlinkat(state, ent->d_name, 0);
+	}
+	free(text);
+	if (d)
+		closedir(d);
 }
 
 void join_serve(int listen_fd, uid_t uid, const struct container *c, const struct joined *j)

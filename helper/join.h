@@ -18,6 +18,9 @@ int join_listen(int state, uint32_t job, uint32_t step, struct err *e);
 /* Remove the name. */
 void join_unlisten(int state, uint32_t job, uint32_t step);
 
+/* Remove the names that killed helpers have left: nobody is bound to them. */
+void join_sweep(int state);
+
 /*
  * Accept one connection on listen_fd and answer it: the container with the message j
  * to a root process that names uid, else one line of refusal.

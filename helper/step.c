@@ -450,6 +450,8 @@ static void finish(struct step *s)
 		survivors_kill(s->container.fd[0], s->step_cgroup);
 	if (s->join_fd >= 0)
 		join_unlisten(s->state, s->r.job_id, s->r.step_id);
+	if (s->state >= 0)
+		join_sweep(s->state);
 	sys_close(&s->join_fd);
 	container_done(&s->container);
 	s->joined.cwd = s->joined.note = NULL;
