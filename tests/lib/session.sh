@@ -94,7 +94,7 @@ session_end() {
 The cluster is up. To use it, as root in a bash:
     . $BERTH_W/env; . $BERTH_LIB/all.sh
     as alice srun -N2 --container=\$(image base.sqsh) cat /etc/os-release
-    bats $BERTH_LIB/../cluster/10-run.bats
+    bats $BERTH_TOP/tests/cluster/10-run.bats
 To end it:
     $BERTH_LIB/cluster down $BERTH_W/env
 END
