@@ -282,13 +282,15 @@ static int attach_at(struct build *b, int tree, const char *dst, bool dir, bool 
 
 	if (at < 0)
 		return -1;
-	if (sys_path_of(at, path, sizeof(path)) < 0 || !path_within(path, b->root_path)) {
+	if (sys_path_of(at, path, sizeof(path)) < 0 ||
+	    !path_within(path, b->root_path[0] ? b->root_path : "/")) {
 		err_set(&b->e, "mount destination %.200s leads out of the container", dst);
 	} else {
 		const char *inside = path + strlen(b->root_path);
 
-		if (!own && (!inside[0] || path_within(inside, "/proc") ||
-			     path_within(inside, "/sys") || path_within(inside, "/dev")))
+		if (!own &&
+		    (path_within("/", inside[0] ? inside : "/") || path_within(inside, "/proc") ||
+		     path_within(inside, "/sys") || path_within(inside, "/dev")))
 			err_set(&b->e,
 				"mount destination %.200s leads to %.200s, which is the container's "
 				"own",

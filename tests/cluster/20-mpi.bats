@@ -53,6 +53,15 @@ mpi() {
     has "ring of 16: token 16"
 }
 
+# With PWD, which every shell sets, the container is built before Slurm has made PMIx's directories.
+@test "Open MPI by PMIx from a shell" {
+    local img
+    img=$(image mpi.sqsh)
+    run as alice bash -c "srun --mpi=pmix -n2 --container='$img' /opt/mpi/openmpi/ring"
+    ok
+    has "ring of 2: token 2"
+}
+
 @test "shared memory between two ranks of Open MPI: all sizes arrive" {
     mpi openmpi pingpong --mpi=pmix -n2
     [[ $(awk '{ print $1 }' <<<"$output") == $'8\n65536\n1048576' ]]
