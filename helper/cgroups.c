@@ -128,7 +128,8 @@ static bool find_exit(struct place *p, void *arg)
 			 (int)(job ? job - p->path : 0), p->path);
 		fd = open_procs(dir);
 		if (fd < 0) {
-			strcpy(strrchr(dir, '/'), "/berth");
+			snprintf(dir, sizeof(dir), "%s%.*s/berth", p->mount,
+				 (int)(job ? job - p->path : 0), p->path);
 			mkdir(dir, 0755);
 			fd = open_procs(dir);
 		}

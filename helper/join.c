@@ -108,7 +108,9 @@ void join_serve(int listen_fd, uid_t uid, const struct container *c, const struc
 	char *buf = malloc(REQUEST_PACKET_MAX), want[16], *text = NULL;
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
-	int s = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	struct sockaddr_un from;
+	socklen_t from_len = sizeof(from);
+	int s = accept4(listen_fd, (struct sockaddr *)&from, &from_len, SOCK_CLOEXEC);
 	unsigned nfds = 0;
 	ssize_t n;
 
@@ -169,9 +171,9 @@ int join_ask(int state, const struct request *r, int timeout_ms, struct containe
 	     struct joined *ret_env, struct err *e)
 {
 	struct sockaddr_un a;
-	uint32_t job, step;
+	uint32_t job = 0, step = 0;
 	char uid[16], *buf = NULL;
-	int fds[REQUEST_FDS_MAX], s = -1, rc = -1;
+	int fds[REQUEST_FDS_MAX] = { -1 }, s = -1, rc = -1;
 	unsigned nfds = CONTAINER_NS_MAX;
 	struct joined j = { 0 };
 	ssize_t n;
@@ -188,9 +190,14 @@ int join_ask(int state, const struct request *r, int timeout_ms, struct containe
 	if (n < 0 || msg_send(s, buf, (size_t)n, NULL, 0) < 0)
 		goto absent;
 	n = msg_recv(s, buf, REQUEST_PACKET_MAX, fds, &nfds, NULL, timeout_ms);
-	if (n <= 0 || joined_decode(buf, (size_t)n, &j, NULL) < 0 ||
-	    (unsigned)__builtin_popcount(j.ns) != nfds)
+	if (n <= 0)
 		goto absent;
+	if (joined_decode(buf, (size_t)n, &j, NULL) < 0 ||
+	    (unsigned)__builtin_popcount(j.ns) != nfds) {
+		while (nfds > 0)
+			close(fds[--nfds]);
+		goto absent;
+	}
 	*ret = CONTAINER_NONE;
 	ret->ns = j.ns;
 	for (unsigned i = 0; i < nfds; i++)

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -279,7 +280,9 @@ static void client_accept(struct keeper *k)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
-	int fd = accept4(k->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	struct sockaddr_un from;
+	socklen_t from_len = sizeof(from);
+	int fd = accept4(k->listen_fd, (struct sockaddr *)&from, &from_len, SOCK_CLOEXEC);
 
 	if (fd < 0)
 		return;

@@ -103,9 +103,11 @@ int main(int argc, char **argv)
 		fprintf(stderr,
 			"%s: this node has no %s to run in the container (berth, slurm=yes)\n",
 			name, name);
+		free(args);
 		return 127;
 	}
 	if (interpreter(fd, interp, sizeof(interp)) < 0) {
+		free(args);
 		execv(program, argv); /* static, or a script: as it is */
 		fprintf(stderr, "%s: %s: %s\n", name, program, strerror(errno));
 		return 126;

@@ -74,6 +74,8 @@ static void msg_put_fds(struct msghdr *m, union control *c, const int *fds, unsi
 	m->msg_control = c->buf;
 	m->msg_controllen = CMSG_SPACE(nfds * sizeof(int));
 	h = CMSG_FIRSTHDR(m);
+	if (!h)
+		return; /* cannot be: the buffer has room for one */
 	h->cmsg_level = SOL_SOCKET;
 	h->cmsg_type = SCM_RIGHTS;
 	h->cmsg_len = CMSG_LEN(nfds * sizeof(int));

@@ -43,13 +43,18 @@ static int add(struct plan *p, const char *src, const char *dst, struct err *e)
 	for (size_t i = 0; i < p->nbinds; i++)
 		if (p->binds[i].origin == ORIGIN_SLURM && !strcmp(p->binds[i].dst, dst))
 			return 0;
+	/* cppcheck does not see that plan_add() takes both over */
 	b.fd = open(src, O_PATH | O_CLOEXEC);
 	if (b.fd < 0)
+		/* cppcheck-suppress memleak */
 		return errno == ENOENT ? 0 : err_sys(e, errno, "%s (for slurm=yes)", src);
 	b.dst = strdup(dst);
-	if (!b.dst || plan_add(p, &b) < 0)
-		return err_set(e, "too many mounts");
-	return 0;
+	if (!b.dst) {
+		sys_close(&b.fd);
+		return err_set(e, "out of memory");
+	}
+	/* cppcheck-suppress memleak */
+	return plan_add(p, &b) < 0 ? err_set(e, "too many mounts") : 0;
 }
 
 static int add_conf(const struct request *r, struct plan *p, struct err *e)

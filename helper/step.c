@@ -470,8 +470,11 @@ int step_main(int main_fd)
 	struct step *s = calloc(1, sizeof(*s));
 	char *buf = malloc(REQUEST_PACKET_MAX);
 
-	if (!s || !buf)
+	if (!s || !buf) {
+		free(s);
+		free(buf);
 		return 1;
+	}
 	s->main = main_fd;
 	s->alive = s->state = s->image_root = s->hold = s->join_fd = s->step_cgroup = -1;
 	s->opener = OPENER_NONE;

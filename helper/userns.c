@@ -20,10 +20,10 @@ static void member_child(const struct ids *who, int up, int down) __attribute__(
 static void member_child(const struct ids *who, int up, int down)
 {
 	struct err e = { "" };
-	char status = 0;
+	unsigned char status = 0;
 
 	if ((who && ids_become(who, 0, &e) < 0) || unshare(CLONE_NEWUSER) < 0)
-		status = (char)(errno > 0 && errno < 127 ? errno : EPERM);
+		status = (unsigned char)(errno > 0 && errno < 256 ? errno : EPERM);
 	if (write(up, &status, 1) == 1)
 		(void)!read(down, &status, 1);
 	_exit(0);
@@ -41,7 +41,8 @@ static int write_maps(int dir, const char *uid_map, const char *gid_map)
 int userns_make(const struct ids *who, const char *uid_map, const char *gid_map, int proc)
 {
 	int up[2] = { -1, -1 }, down[2] = { -1, -1 }, dir = -1, ns = -1, saved;
-	char path[32], status = EIO;
+	char path[32];
+	unsigned char status = EIO;
 	pid_t pid = -1;
 
 	if (pipe2(up, O_CLOEXEC) < 0 || pipe2(down, O_CLOEXEC) < 0 || (pid = fork()) < 0)

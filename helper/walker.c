@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/openat2.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -86,11 +87,10 @@ static int describe(struct child *ch, int fd, const char *rest, struct walker_pl
 	}
 	if (place->depth == 0)
 		place->is_dir = true;
-	strcpy(place->path, path + skip);
+	snprintf(place->path, sizeof(place->path), "%s%s", path + skip, rest);
 	place->missing = 0;
 	for (const char *p = rest; *p; p++)
 		place->missing += *p == '/';
-	strcat(place->path, rest);
 	if (place->depth + place->missing > WALKER_DEPTH) {
 		errno = ENAMETOOLONG;
 		return -1;
@@ -200,10 +200,11 @@ static int make_missing(struct child *ch, const char *dst, bool dir)
 {
 	char path[PATH_MAX], *slash;
 	int parent, fd = -1, depth = 0;
+	size_t len = strlen(dst);
 
-	if (strlen(dst) >= sizeof(path))
+	if (len >= sizeof(path))
 		return -1;
-	strcpy(path, dst);
+	memcpy(path, dst, len + 1);
 	for (slash = path + 1; (slash = strchr(slash, '/')) && depth++ < WALKER_DEPTH;
 	     *slash++ = '/') {
 		*slash = '\0';
@@ -383,7 +384,7 @@ static int take_place(struct wire *in, struct walker_place *p)
 	if (in->bad || p->depth > WALKER_DEPTH || p->missing > WALKER_DEPTH ||
 	    strlen(path) >= sizeof(p->path))
 		return -1;
-	strcpy(p->path, path);
+	memcpy(p->path, path, strlen(path) + 1);
 	for (unsigned k = 0; k < p->depth; k++) {
 		p->attr[k].mode = wire_get_u32(in);
 		p->attr[k].uid = wire_get_u32(in);

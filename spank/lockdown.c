@@ -189,7 +189,7 @@ static int each_cloexec(int keep, struct err *e)
 	if (!d)
 		return err_sys(e, errno, "cannot list the open descriptors");
 	while (rc == 0 && (errno = 0, entry = readdir(d))) {
-		int fd = atoi(entry->d_name), flags;
+		int fd = (int)strtol(entry->d_name, NULL, 10), flags;
 
 		if (fd < 3 || fd == keep)
 			continue;

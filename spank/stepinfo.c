@@ -305,7 +305,8 @@ char *stepinfo_spool(uint32_t job_id, uint32_t step_id)
 		struct sockaddr_un a = { .sun_family = AF_UNSPEC };
 		socklen_t len = sizeof(a) - 1; /* the path may come without its NUL */
 
-		if (getsockname(atoi(entry->d_name), (struct sockaddr *)&a, &len) == 0 &&
+		if (getsockname((int)strtol(entry->d_name, NULL, 10), (struct sockaddr *)&a,
+				&len) == 0 &&
 		    a.sun_family == AF_UNIX &&
 		    stepinfo_is_step_socket(a.sun_path, job_id, step_id)) {
 			size_t n = (size_t)(strrchr(a.sun_path, '/') - a.sun_path);

@@ -4,9 +4,9 @@
 int main(void)
 {
 #ifdef __GLIBC__
-    puts("hello from glibc");
+	puts("hello from glibc");
 #else
-    puts("hello from musl");
+	puts("hello from musl");
 #endif
-    return 0;
+	return 0;
 }
