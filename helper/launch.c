@@ -125,5 +125,6 @@ int main(int argc, char **argv)
 	if (fd >= 0)
 		execv(loader, args);
 	fprintf(stderr, "%s: the host's loader %s: %s\n", name, interp, strerror(errno));
+	free(args);
 	return 126;
 }
