@@ -160,3 +160,250 @@ one_open() {
     has joined
     one_open "$(id -u berthalice)" "$img"
 }
+
+# ---- rows 18 and 19: with no FUSE server to be had, an image that is not trusted is refused, with the reason ----
+
+# only_trusted DIR...: just these are, and there is no FUSE server.
+only_trusted() {
+    local IFS=,
+    args squashfuse=/nonexistent erofsfuse=/nonexistent "trusted=$*"
+}
+
+# is_trusted IMAGE / is_not IMAGE REASON
+is_trusted() {
+    run in_image "$1" cat /etc/os-release
+    ok
+    has IMAGE_ID=tiny
+}
+is_not() {
+    run in_image "$1" cat /etc/os-release
+    refused "not trusted: "
+    has "$2"
+}
+
+# site DIR...: root's directories below $BERTH_W/work, each with an image.
+site() {
+    local d
+    for d; do
+        install -d "$BERTH_W/work/$d"
+        put tiny.sqsh "$BERTH_W/work/$d/a.sqsh"
+    done
+}
+
+@test "row 18: a directory whose name begins like a trusted one" {
+    site opt/img opt/img2 opt/im opt/img/sub
+    only_trusted "$BERTH_W/work/opt/img"
+    is_trusted "$BERTH_W/work/opt/img/a.sqsh"
+    is_trusted "$BERTH_W/work/opt/img/sub/a.sqsh"
+    is_not "$BERTH_W/work/opt/img2/a.sqsh" "not below a trusted= directory"
+    is_not "$BERTH_W/work/opt/im/a.sqsh" "not below a trusted= directory"
+    only_trusted "$BERTH_W/work/opt/img2"
+    is_not "$BERTH_W/work/opt/img/a.sqsh" "not below a trusted= directory"
+}
+
+@test "row 18: dots, double slashes and trailing slashes, in the image's path and in trusted=" {
+    site opt/img opt/img2
+    cd "$BERTH_W/work/opt"
+    only_trusted "$PWD/img"
+    is_trusted "$PWD/img//a.sqsh"
+    is_trusted "$PWD//img/./a.sqsh"
+    is_trusted "$PWD/img2/../img/a.sqsh"
+    is_not "$PWD/img/../img2/a.sqsh" "not below a trusted= directory"
+    is_not "$PWD/img/..//img2/a.sqsh" "not below a trusted= directory"
+    for t in "$PWD/img/" "$PWD//img//" "$PWD/img/." "$PWD/img2/../img"; do
+        only_trusted "$t"
+        is_trusted "$PWD/img/a.sqsh"
+        is_not "$PWD/img2/a.sqsh" "not below a trusted= directory"
+    done
+}
+
+@test "row 18: symlinks into and out of a trusted directory" {
+    site opt/img opt/img2
+    cd "$BERTH_W/work/opt"
+    only_trusted "$PWD/img"
+    dir=$(own alice links)
+    as alice ln -s "$PWD/img/a.sqsh" "$dir/file"
+    as alice ln -s "$PWD/img" "$dir/dir"
+    is_trusted "$dir/file"
+    is_trusted "$dir/dir/a.sqsh"
+    ln -s ../img2/a.sqsh img/out.sqsh
+    ln -s ../img2 img/out
+    ln -s "$(image_of alice tiny.sqsh)" img/alice.sqsh
+    is_not "$PWD/img/out.sqsh" "not below a trusted= directory"
+    is_not "$PWD/img/out/a.sqsh" "not below a trusted= directory"
+    is_not "$PWD/img/alice.sqsh" "not owned by root"
+    ln -s img name
+    only_trusted "$PWD/name"
+    is_trusted "$PWD/img/a.sqsh"
+    is_not "$PWD/img2/a.sqsh" "not below a trusted= directory"
+}
+
+@test "row 18: the directory is told by its inode, also where it is bound to another name" {
+    site opt/img opt/img2
+    install -d "$BERTH_W/work/alias"
+    cd "$BERTH_W/work"
+    only_trusted "$PWD/opt/img"
+    mount --bind opt/img alias
+    is_trusted "$PWD/alias/a.sqsh"
+    umount alias
+    # the name of the trusted directory leads to another one now
+    mount --bind opt/img2 opt/img
+    is_trusted "$PWD/opt/img/a.sqsh"
+    umount opt/img
+    mount --bind opt/img2 alias
+    is_not "$PWD/alias/a.sqsh" "not below a trusted= directory"
+}
+
+@test "row 19: an image that its user owns or that others can write" {
+    site img
+    at=$BERTH_W/work/img/a.sqsh
+    only_trusted "${at%/*}"
+    is_trusted "$at"
+    chown berthalice "$at"
+    is_not "$at" "not owned by root"
+    chown root "$at"
+    for mode in 664 646 666; do
+        chmod "$mode" "$at"
+        is_not "$at" "writable by group or others"
+    done
+    chmod 644 "$at"
+    is_trusted "$at"
+}
+
+@test "row 19: a parent below the trusted directory that others can change" {
+    site img/mid/low
+    at=$BERTH_W/work/img/mid/low/a.sqsh
+    only_trusted "$BERTH_W/work/img"
+    is_trusted "$at"
+    for d in "$BERTH_W/work/img/mid" "$BERTH_W/work/img/mid/low"; do
+        for mode in 775 757 1777; do
+            chmod "$mode" "$d"
+            is_not "$at" "writable by group or others"
+        done
+        chmod 755 "$d"
+        chown berthalice "$d"
+        is_not "$at" "not owned by root"
+        chown root "$d"
+        is_trusted "$at"
+    done
+}
+
+@test "row 19: the trusted directory or one above it can be changed by others: no container at all" {
+    site up/img
+    only_trusted "$BERTH_W/work/up/img"
+    for d in "$BERTH_W/work/up/img" "$BERTH_W/work/up"; do
+        chmod 775 "$d"
+        for img in "$BERTH_W/work/up/img/a.sqsh" "$(image tiny.sqsh)"; do
+            run in_image "$img" cat /etc/os-release
+            refused "no container is started until that is mended"
+            has "trusted="
+            has "${d##*/} is writable"
+        done
+        chmod 755 "$d"
+        chown berthalice "$d"
+        run in_image "$BERTH_W/work/up/img/a.sqsh" cat /etc/os-release
+        refused "no container is started until that is mended"
+        chown root "$d"
+    done
+    is_trusted "$BERTH_W/work/up/img/a.sqsh"
+}
+
+# acl PATH PERM MASK: an ACL that gives alice PERM, cut down by MASK; the rest is 0755.
+acl() {
+    python3 - "$1" "$2" "$3" "$(id -u berthalice)" <<'END'
+import os, struct, sys
+path, perm, mask, uid = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+none = 0xffffffff
+entries = [(1, 7, none), (2, perm, uid), (4, 5, none), (16, mask, none), (32, 5, none)]
+acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e) for e in entries)
+os.setxattr(path, "system.posix_acl_access", acl)
+END
+}
+
+@test "row 19: an ACL that lets a user write the image or a parent" {
+    site img/mid
+    at=$BERTH_W/work/img/mid/a.sqsh
+    only_trusted "$BERTH_W/work/img"
+    for f in "$at" "${at%/*}"; do
+        acl "$f" 5 7
+        # the mask shows as the group's bits
+        is_not "$at" "writable by group or others"
+        acl "$f" 5 5
+        is_trusted "$at"
+        # cut down to nothing by the mask today, by root; chmod g+w gives it back
+        acl "$f" 7 5
+        is_not "$at" "ACL that grants write"
+        python3 -c 'import os, sys; os.removexattr(sys.argv[1], "system.posix_acl_access")' "$f"
+        chmod 755 "$f"
+    done
+    is_trusted "$at"
+    acl "$BERTH_W/work/img" 7 5
+    run in_image "$at" true
+    refused "no container is started until that is mended"
+}
+
+@test "row 19: a file system of a user's that claims that root owns all" {
+    command -v bindfs
+    site img
+    dir=$(own alice mine)
+    put tiny.sqsh "$dir/a.sqsh" alice
+    install -d "$BERTH_W/work/img/fuse"
+    bindfs -o allow_other --force-user=root --force-group=root "$dir" "$BERTH_W/work/img/fuse"
+    [[ $(as alice stat -c '%U %a' "$BERTH_W/work/img/fuse/a.sqsh") == "root 644" ]]
+    only_trusted "$BERTH_W/work/img"
+    is_trusted "$BERTH_W/work/img/a.sqsh"
+    is_not "$BERTH_W/work/img/fuse/a.sqsh" "file system that is not on the list"
+    only_trusted "$BERTH_W/work/img/fuse"
+    run in_image "$BERTH_W/work/img/fuse/a.sqsh" true
+    refused "no container is started until that is mended"
+    has "file system that is not on the list"
+}
+
+@test "row 19: an image with a second name in a user's directory" {
+    site img
+    at=$BERTH_W/work/img/a.sqsh
+    dir=$(own alice mine)
+    only_trusted "${at%/*}"
+    is_trusted "$at"
+    ln "$at" "$dir/name"
+    is_not "$at" "more than one link"
+    is_not "$dir/name" "more than one link"
+    rm "$dir/name"
+    is_trusted "$at"
+    # the user's own file, linked into the trusted directory
+    put tiny.sqsh "$dir/own.sqsh" alice
+    ln "$dir/own.sqsh" "${at%/*}/own.sqsh"
+    is_not "${at%/*}/own.sqsh" "not owned by root"
+    rm "$dir/own.sqsh"
+    is_not "${at%/*}/own.sqsh" "not owned by root"
+}
+
+@test "row 19: an image that a user still has open for writing, or mapped" {
+    dir=$(own alice mine)
+    put tiny.sqsh "$dir/a.sqsh" alice
+    mkfifo "$BATS_TEST_TMPDIR/in"
+    as alice python3 -c '
+import mmap, os, sys
+f = open(sys.argv[1], "r+b")
+m = mmap.mmap(f.fileno(), 0)
+print("open", flush=True)
+sys.stdin.readline()
+f.close()
+print("mapped", flush=True)
+sys.stdin.readline()' "$dir/a.sqsh" <"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/out" 3>&- &
+    writer=$!
+    exec 8>"$BATS_TEST_TMPDIR/in"
+    wait_until 5 grep -q open "$BATS_TEST_TMPDIR/out" 2>/dev/null
+    install -d "$BERTH_W/work/img"
+    mv "$dir/a.sqsh" "$BERTH_W/work/img/"
+    chown root: "$BERTH_W/work/img/a.sqsh"
+    only_trusted "$BERTH_W/work/img"
+    is_not "$BERTH_W/work/img/a.sqsh" "open for writing"
+    echo >&8
+    wait_until 5 grep -q mapped "$BATS_TEST_TMPDIR/out"
+    is_not "$BERTH_W/work/img/a.sqsh" "open for writing"
+    echo >&8
+    exec 8>&-
+    wait "$writer"
+    is_trusted "$BERTH_W/work/img/a.sqsh"
+}

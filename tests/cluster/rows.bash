@@ -85,6 +85,12 @@ drive() {
 
 helper() { echo "$BERTH_PREFIX/libexec/berth/berth-helper"; }
 
+# args KEY=VALUE...: plugstack arguments besides the default ones, until the end of the test.
+args() {
+    BERTH_ARGS=$* ARGS_CHANGED=yes
+    plugstack_write
+}
+
 # race USER A B...: exchanges the names for as long as the test runs; race_end ends it.
 race() {
     local user=berth$1 program
@@ -129,8 +135,14 @@ trace_end() {
 # A test that fails leaves no racer and no strace behind.
 eval "common_$(declare -f teardown)"
 teardown() {
+    local m
     [[ -z ${RACE:-} ]] || race_end || :
     [[ -z ${TRACE:-} ]] || trace_end
+    if [[ ${ARGS_CHANGED:-no} == yes ]]; then
+        unset BERTH_ARGS
+        plugstack_write
+    fi
+    while read -r m; do umount "$m"; done < <(awk -v w="$BERTH_W/work/" 'index($5, w) == 1 { print $5 }' /proc/self/mountinfo)
     rm -rf --one-file-system "$BERTH_W/work"
     common_teardown
 }
