@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@
 /* Descriptors of the server program: 0-2 and these two, nothing else. */
 #define SERVER_IMAGE_FD 3
 #define SERVER_FUSE_FD 4
+
+#define REASON_MS 200 /* that a server which lost its mount may take to end */
 
 static const char *program(const struct config *c, const struct image_info *info)
 {
@@ -152,11 +155,14 @@ fail:
 
 void fuse_reason(struct fuse_server *s, struct err *e)
 {
+	struct pollfd ended = { s->pidfd, POLLIN, 0 };
 	siginfo_t info = { 0 };
 	char text[256];
 	ssize_t n;
 
-	if (s->pid == 0 || waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	/* its connection goes a moment before it does */
+	if (s->pid == 0 || poll(&ended, 1, REASON_MS) < 0 ||
+	    waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
 	    info.si_pid == 0)
 		return;
 	n = read(s->errors, text, sizeof(text) - 1);
