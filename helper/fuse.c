@@ -162,8 +162,7 @@ void fuse_reason(struct fuse_server *s, struct err *e)
 
 	/* its connection goes a moment before it does */
 	if (s->pid == 0 || poll(&ended, 1, REASON_MS) < 0 ||
-	    waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
-	    info.si_pid == 0)
+	    waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
 		return;
 	n = read(s->errors, text, sizeof(text) - 1);
 	if (n > 0) {
