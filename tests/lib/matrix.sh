@@ -34,7 +34,7 @@ matrix_apt_conf() {
 matrix_recipe() {
     {
         echo "$1"
-        deps_of slurm test
+        deps_of slurm test root
         matrix_apt_conf
         matrix_mirror
     } | sha256sum | cut -c1-16
@@ -62,7 +62,7 @@ matrix_root_make() {
     matrix_apt_conf >"$root/etc/apt/apt.conf.d/90berth"
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$root/etc/apt/sources.list"
     for f in hosts resolv.conf hostname; do [[ ! -e /etc/$f ]] || cat "/etc/$f" >"$root/etc/$f"; done
-    matrix_inside "$root" "$BERTH_LIB/matrix-root" fill "$MATRIX_W/log/packages.$suite.log" || return 1
+    matrix_inside "$root" "$MATRIX_W/src/tests/lib/matrix-root" fill "$MATRIX_W/log/packages.$suite.log" || return 1
     echo "$want" >"$root/etc/berth-matrix"
 }
 
@@ -78,15 +78,16 @@ matrix_inside() {
 # matrix_begin: a directory for the build and for the clusters, at one path on the host and in the roots; what the
 # clusters of a machine share (slots) is shared with theirs.
 matrix_begin() {
-    MATRIX_W=$(mktemp -d /var/lib/berth-matrix.XXXXXX)
+    # A short name: paths below it are in values and socket names that have a limit.
+    MATRIX_W=$(mktemp -d /var/lib/berth-m.XXXX)
     chmod 755 "$MATRIX_W"
-    mkdir "$MATRIX_W/log" "$MATRIX_W/clusters"
+    mkdir "$MATRIX_W/log"
     install -d -m 755 "$(matrix_cache)" "$BERTH_RUN"
-    export BERTH_PREFIX=$MATRIX_W/inst BERTH_BASE=$MATRIX_W/clusters
-    MATRIX_BINDS=("$BERTH_TOP" "$(matrix_cache)" "$MATRIX_W" "$BERTH_RUN")
+    export BERTH_PREFIX=$MATRIX_W/inst BERTH_BASE=$MATRIX_W
+    MATRIX_BINDS=("$(matrix_cache)" "$MATRIX_W" "$BERTH_RUN")
 }
 
-# matrix_build: the tree as it is, once.
+# matrix_build: the tree as it is, once. Its copy has the tests that go with it.
 matrix_build() { BERTH_W=$MATRIX_W tree_build; }
 
 matrix_end() {
