@@ -43,11 +43,11 @@ count() {
 }
 
 # bats_select FILTER: BATS_FILES and BATS_ARGS, for run_bats: all, or the files in whose name FILTER is (none for
-# `unit`), or the tests whose name matches it.
+# `unit` and `bench`), or the tests whose name matches it.
 bats_select() {
     local f all=("$BERTH_TOP"/tests/cluster/*.bats)
     BATS_FILES=() BATS_ARGS=()
-    [[ $1 != unit ]] || return 0
+    [[ $1 != unit && $1 != bench ]] || return 0
     for f in "${all[@]}"; do [[ -z $1 || ${f##*/} == *"$1"* ]] && BATS_FILES+=("$f"); done
     ((${#BATS_FILES[@]})) && return 0
     BATS_FILES=("${all[@]}") BATS_ARGS=(--filter "$1")
