@@ -43,6 +43,7 @@ enum stage { START, UNSHARE, LOOP, MOUNT, BINDS, PIVOT, EXEC, STAGES };
 static const char *const stage_name[STAGES] = { "", "unshare", "loop", "mount", "binds", "pivot" };
 
 static const char *kind, *image, *at, *squashfuse;
+static long count;
 static pid_t server;
 
 static bool is(const char *name)
@@ -246,7 +247,8 @@ static bool arguments(int argc, char **argv)
 {
 	static const char *const kinds[] = { "dir", "squashfs", "shared", "erofs", "fuse" };
 
-	if (argc < 3 || atoi(argv[1]) < 1)
+	count = argc < 3 ? 0 : strtol(argv[1], NULL, 10);
+	if (count < 1)
 		return false;
 	kind = argv[2];
 	if (is("bare"))
@@ -275,7 +277,7 @@ int main(int argc, char **argv)
 		private_mounts();
 		mount_squashfs(unused);
 	}
-	for (int i = 0; i <= atoi(argv[1]); i++) {
+	for (long i = 0; i <= count; i++) {
 		int status;
 		pid_t pid = fork();
 

@@ -111,8 +111,8 @@ function row(text, unit, format, limit, why,    mid, verdict, target) {
     }
     if (smoke == "yes")
         verdict = ""
-    printf "  %-46s %4d  " format " (" format " .. " format ")  %-26s %s\n", text, shown ? shown : n, mid / unit, set[1] / unit,
-        set[n] / unit, target, verdict
+    printf "  %-46s %4d  " format " (" format " .. " format ")  %-26s %s\n", text, shown ? shown : n, mid / unit,
+        set[1] / unit, set[n] / unit, target, verdict
 }
 function ms(text, limit, why) { row(text, 1000, "%8.2f", limit, why) }
 # x, counted in `of` steps.
