@@ -56,6 +56,7 @@ mpi() {
 # With PWD, which every shell sets, the container is built before Slurm has made PMIx's directories.
 @test "Open MPI by PMIx from a shell" {
     local img
+    needs_mpi pmix
     img=$(image mpi.sqsh)
     run as alice bash -c "srun --mpi=pmix -n2 --container='$img' /opt/mpi/openmpi/ring"
     ok

@@ -42,7 +42,7 @@ matrix_recipe() {
 
 # matrix_root_make SUITE: the root, unless it is there.
 matrix_root_make() {
-    local suite=$1 root mirror want f
+    local suite=$1 root mirror want
     root=$(matrix_root "$suite")
     want=$(matrix_recipe "$suite")
     [[ $(cat "$root/etc/berth-matrix" 2>/dev/null) == "$want" ]] && return 0
@@ -61,9 +61,14 @@ matrix_root_make() {
     chmod 755 "$root/usr/sbin/policy-rc.d"
     matrix_apt_conf >"$root/etc/apt/apt.conf.d/90berth"
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$root/etc/apt/sources.list"
-    for f in hosts resolv.conf hostname; do [[ ! -e /etc/$f ]] || cat "/etc/$f" >"$root/etc/$f"; done
     matrix_inside "$root" "$MATRIX_W/src/tests/lib/matrix-root" fill "$MATRIX_W/log/packages.$suite.log" || return 1
     echo "$want" >"$root/etc/berth-matrix"
+}
+
+# matrix_names ROOT: this machine's names, and a way to ask for more.
+matrix_names() {
+    local f
+    for f in hosts resolv.conf hostname; do [[ ! -e /etc/$f ]] || cat "/etc/$f" >"$1/etc/$f"; done
 }
 
 # matrix_inside ROOT CMD...: runs CMD with ROOT as its root directory, in mount and PID namespaces of its own: all
@@ -71,6 +76,7 @@ matrix_root_make() {
 matrix_inside() {
     local root=$1
     shift
+    matrix_names "$root"
     unshare --mount --pid --fork --kill-child --propagation private \
         /bin/bash "$BERTH_LIB/matrix-enter" "$root" "${MATRIX_BINDS[@]}" -- "$@"
 }
