@@ -161,6 +161,116 @@ one_open() {
     one_open "$(id -u berthalice)" "$img"
 }
 
+# ---- row 6: a file system that its user made is not for the kernel to parse ----
+
+# kernel_saw: the file systems that the helper asked of the kernel in the last traced run, and "loop" for a loop device.
+kernel_saw() {
+    sed -nE 's/.*\bfsopen\("([^"]*)".*/\1/p; s/.*\bioctl\(.*\bLOOP_.*/loop/p' "$BATS_TEST_TMPDIR"/log.* |
+        sort -u | paste -sd ' '
+    rm "$BATS_TEST_TMPDIR"/log.*
+}
+
+# traced_drive [options of drive]: as alice, traced for kernel_saw, with a keeper of images of its own.
+traced_drive() {
+    install -d "$BERTH_W/work"
+    drive alice -a "state_dir=$(mktemp -d "$BERTH_W/work/state.XXXXXX")" "$@" -- strace -ff -qq --seccomp-bpf -o "$BATS_TEST_TMPDIR/log" -e trace=fsopen,ioctl,mount "$(helper)"
+}
+
+@test "row 6: a user's image is read by a FUSE server, not by the kernel, and uses no loop device" {
+    for name in tiny.sqsh base.sif; do
+        run traced_drive -i "$(image_of alice "$name")" -x 'cat /etc/os-release'
+        ok
+        has IMAGE_ID=
+        run kernel_saw
+        matches "fuse overlay tmpfs"
+    done
+    # a copy of a trusted one is not trusted
+    dir=$(own alice copy)
+    as alice cp "$(image tiny.sqsh)" "$dir/tiny.sqsh"
+    run traced_drive -i "$dir/tiny.sqsh"
+    ok
+    run kernel_saw
+    matches "fuse overlay tmpfs"
+}
+
+@test "row 6: the FUSE server runs as the user, with nothing but its image" {
+    as alice srun -w "$(node 1)" --container="$(image_of alice tiny.sqsh)" sh -c 'echo up; exec sleep 60' >"$BATS_TEST_TMPDIR/out" 3>&- &
+    wait_until 10 grep -q up "$BATS_TEST_TMPDIR/out"
+    server=''
+    for pid in $(pgrep -u berthalice -x squashfuse_ll); do
+        grep -q "slurm_$(node 1)/" "/proc/$pid/cgroup" && server=$pid
+    done
+    [[ -n $server ]]
+    run cat "/proc/$server/status"
+    has "NoNewPrivs:	1"
+    has "Seccomp:	2"
+    for set in CapPrm CapEff CapInh CapAmb CapBnd; do has "$set:	0000000000000000"; done
+    [[ $(tr '\0' '\n' <"/proc/$server/environ" | grep -c .) == 0 ]]
+    # null, the image, /dev/fuse, a pipe for what it says
+    run find "/proc/$server/fd" -type l -printf '%l\n'
+    [[ $(sort -u <<<"$output" | grep -cvE "^(/dev/null|/dev/fuse|pipe:.*|/home/berthalice/images/tiny.sqsh)$") == 0 ]]
+    as alice scancel -u berthalice -w "$(node 1)"
+    wait $! || :
+}
+
+@test "row 6: a trusted image is for the kernel: squashfs over a loop device, erofs without" {
+    run traced_drive -i "$(image tiny.sqsh)" -x 'cat /etc/os-release'
+    ok
+    has IMAGE_ID=tiny
+    run kernel_saw
+    matches "loop overlay squashfs tmpfs"
+    run traced_drive -i "$(image base.erofs)" -x 'cat /etc/os-release'
+    ok
+    has IMAGE_ID=base
+    run kernel_saw
+    matches "erofs overlay tmpfs"
+}
+
+@test "row 6: no FUSE server on the node: refused with both remedies, by no means mounted" {
+    args squashfuse=/nonexistent/squashfuse_ll erofsfuse=/nonexistent/erofsfuse
+    for name in tiny.sqsh base.sif base.erofs; do
+        run in_image "$(image_of alice "$name")" cat /etc/os-release
+        refused "install that program, or to place the image below a trusted= directory"
+        run traced_drive -i "$(image_of alice "$name")"
+        fails 1
+        run kernel_saw
+        hasnt fs
+        hasnt loop
+    done
+}
+
+@test "row 6: kernel_mount_user_images=yes says so at every step" {
+    args squashfuse=/nonexistent/squashfuse_ll kernel_mount_user_images=yes
+    for i in 1 2; do
+        run in_image "$(image_of alice tiny.sqsh)" cat /etc/os-release
+        ok
+        has IMAGE_ID=tiny
+        one_berth_line
+        has "kernel_mount_user_images=yes"
+    done
+    run traced_drive -i "$(image_of alice tiny.sqsh)"
+    ok
+    run kernel_saw
+    matches "loop overlay squashfs tmpfs"
+}
+
+# ROWS_ROUNDS=500 gives 10,000 images.
+@test "row 6: damaged images: one answer for each, and none reaches the kernel" {
+    dir=$(own alice damaged)
+    "$BERTH_TOP/tests/tools/mutate" "$(image tiny.sqsh)" "$dir" $((15 * ROUNDS))
+    "$BERTH_TOP/tests/tools/mutate" "$(image base.sif)" "$dir" $((3 * ROUNDS))
+    chown -R berthalice: "$dir"
+    for img in "$dir"/*; do
+        run traced_drive -i "$img"
+        ((status <= 1))
+        lines 1
+        matches "joined" || matches "failed: *"
+        run kernel_saw
+        hasnt squashfs
+        hasnt loop
+    done
+}
+
 # ---- rows 18 and 19: with no FUSE server to be had, an image that is not trusted is refused, with the reason ----
 
 # only_trusted DIR...: just these are, and there is no FUSE server.

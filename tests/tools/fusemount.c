@@ -28,7 +28,8 @@ int main(int argc, char **argv)
 		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,default_permissions%s%s", dev, uid,
 		 gid, argc > 5 ? "," : "", argc > 5 ? argv[5] : "");
 	snprintf(target, sizeof(target), "/dev/fd/%d", dev);
-	if (dev < 0 || mount("fusemount", argv[4], "fuse", MS_NOSUID | MS_NODEV | MS_RDONLY, options) < 0 ||
+	if (dev < 0 ||
+	    mount("fusemount", argv[4], "fuse", MS_NOSUID | MS_NODEV | MS_RDONLY, options) < 0 ||
 	    setgroups(0, NULL) < 0 || setgid(gid) < 0 || setuid(uid) < 0) {
 		perror("fusemount");
 		return 1;
