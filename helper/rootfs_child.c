@@ -122,6 +122,38 @@ static int make_stage(struct build *b)
 
 /* ---- 2. the layer over the image ---- */
 
+/*
+ * The order in which binds are attached; of one rank, those higher up come first, and of
+ * those the first given.  What comes later covers.  A directory of the user's that is
+ * there by default covers nothing that was asked for.
+ */
+static int attach_rank(enum origin o)
+{
+	static const int rank[ORIGIN_LAST + 1] = {
+		[ORIGIN_CWD] = 1,  [ORIGIN_HOME] = 2,  [ORIGIN_SITE] = 3,   [ORIGIN_BUNDLE] = 4,
+		[ORIGIN_USER] = 5, [ORIGIN_SLURM] = 6, [ORIGIN_SCRIPT] = 7, [ORIGIN_PMIX] = 8,
+	};
+
+	return rank[o];
+}
+#define ATTACH_RANKS 9
+
+/* Number of components of a path; PATH_MAX / 2 at most. */
+static unsigned depth_of(const char *path)
+{
+	unsigned n = 0;
+
+	for (; *path; path++)
+		n += *path == '/';
+	return n;
+}
+
+/* Is a attached before c, of which it is an ancestor? */
+static bool comes_before(const struct plan_bind *a, const struct plan_bind *c)
+{
+	return attach_rank(a->origin) <= attach_rank(c->origin);
+}
+
 /* Below another mount: its place is known only when that one is attached. */
 static bool nested(struct build *b, size_t i)
 {
@@ -132,7 +164,7 @@ static bool nested(struct build *b, size_t i)
 		return true;
 	for (size_t k = 0; k < p->nbinds; k++)
 		if (k != i && b->cl.tree[k] >= 0 && strcmp(dst, p->binds[k].dst) != 0 &&
-		    path_within(dst, p->binds[k].dst))
+		    path_within(dst, p->binds[k].dst) && comes_before(&p->binds[k], &p->binds[i]))
 			return true;
 	return false;
 }
@@ -322,34 +354,38 @@ static int attach_dev(struct build *b)
 	return rc;
 }
 
-/* Later ones may lie in earlier ones, whatever the order in which they were given. */
-static int attach_rank(enum origin o)
+/* Those of one rank and depth. */
+static int attach_some(struct build *b, int rank, unsigned depth)
 {
-	static const int rank[ORIGIN_LAST + 1] = {
-		[ORIGIN_SITE] = 1, [ORIGIN_HOME] = 2,  [ORIGIN_BUNDLE] = 3, [ORIGIN_USER] = 4,
-		[ORIGIN_CWD] = 5,  [ORIGIN_SLURM] = 6, [ORIGIN_SCRIPT] = 7, [ORIGIN_PMIX] = 8,
-	};
+	const struct plan *p = b->t->p;
 
-	return rank[o];
+	for (size_t i = 0; i < p->nbinds; i++) {
+		const struct plan_bind *bind = &p->binds[i];
+
+		if (b->cl.tree[i] < 0 || attach_rank(bind->origin) != rank ||
+		    depth_of(bind->dst) != depth)
+			continue;
+		if (attach_at(b, b->cl.tree[i], bind->dst, b->cl.is_dir[i], false) == 0)
+			continue;
+		if (!is_default(bind->origin))
+			return -1;
+		b->e.text[0] = '\0';
+	}
+	return 0;
 }
-#define ATTACH_RANKS 9
 
 static int attach_binds(struct build *b)
 {
 	const struct plan *p = b->t->p;
+	unsigned deepest = 0;
 
+	for (size_t i = 0; i < p->nbinds; i++)
+		if (depth_of(p->binds[i].dst) > deepest)
+			deepest = depth_of(p->binds[i].dst);
 	for (int rank = 1; rank < ATTACH_RANKS; rank++)
-		for (size_t i = 0; i < p->nbinds; i++) {
-			const struct plan_bind *bind = &p->binds[i];
-
-			if (b->cl.tree[i] < 0 || attach_rank(bind->origin) != rank)
-				continue;
-			if (attach_at(b, b->cl.tree[i], bind->dst, b->cl.is_dir[i], false) == 0)
-				continue;
-			if (!is_default(bind->origin))
+		for (unsigned depth = 1; depth <= deepest; depth++)
+			if (attach_some(b, rank, depth) < 0)
 				return -1;
-			b->e.text[0] = '\0';
-		}
 	return 0;
 }
 

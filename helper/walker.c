@@ -470,6 +470,11 @@ int walker_resolve(struct walker *w, const char *dst, bool want_dir, bool symlin
 			"mount destination %.200s: the source is a %s, what is there in the container "
 			"is not",
 			dst, want_dir ? "directory" : "file");
+	else if (rc == EROFS || rc == EACCES)
+		err_sys(e, rc,
+			"mount destination %.200s lies in another mount, which lacks it: make it "
+			"there first",
+			dst);
 	else if (rc > 0)
 		err_sys(e, rc, "mount destination %.200s", dst);
 	return rc ? -1 : fd;
