@@ -111,13 +111,15 @@ static int check_source(struct work *w, const struct plan_bind *bind)
 
 static int clone_tmpfs(struct work *w, const struct plan_bind *bind)
 {
-	char mode[16], size[32];
-	const char *options[] = { "mode", mode, "size", size, NULL };
+	char mode[16], size[32], uid[16], gid[16];
+	const char *options[] = { "mode", mode, "size", size, "uid", uid, "gid", gid, NULL };
 	uint64_t bytes = w->t->c->tmpfs_size;
 
 	if (bind->tmpfs_size && bind->tmpfs_size < bytes)
 		bytes = bind->tmpfs_size;
 	snprintf(mode, sizeof(mode), "0%o", bind->tmpfs_mode & 01777);
+	snprintf(uid, sizeof(uid), "%u", w->t->r->uid);
+	snprintf(gid, sizeof(gid), "%u", w->t->r->gid);
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
 	return sys_new_fs("tmpfs", ATTR_BIND | (bind->ro ? MOUNT_ATTR_RDONLY : 0), options);
 }
