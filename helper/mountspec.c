@@ -216,7 +216,8 @@ enum {
 
 /*
  * The bit of a flag; 0 if it is none.  nosuid and nodev hold for every mount and a
- * missing mount point is always made, so to ask for those changes nothing.
+ * missing mount point is always made, so to ask for those changes nothing.  Nobody can
+ * bind in the container, so unbindable is private.
  */
 static unsigned flag_bit(struct span s)
 {
@@ -230,6 +231,8 @@ static unsigned flag_bit(struct span s)
 		{ "rprivate", FLAG_PRIVATE },
 		{ "slave", FLAG_SLAVE },
 		{ "rslave", FLAG_SLAVE },
+		{ "unbindable", FLAG_PRIVATE },
+		{ "runbindable", FLAG_PRIVATE },
 		{ "bind", FLAG_BIND },
 		{ "rbind", FLAG_RBIND },
 		{ "nosuid", FLAG_NOOP },
