@@ -385,12 +385,20 @@ static int memfd_of(const char *name, const char *text, size_t len)
 /* passwd and group with the user's lines, as memfds in fds[0..1]; false: not wanted. */
 static bool account_files(struct child *ch, int root, int fds[2], struct err *e)
 {
+	/* with --container-remap-root the user is uid 0 inside */
+	const bool root_inside = ch->r->remap_root == YES;
+	const uid_t uid = root_inside ? 0 : ch->r->uid;
+	const gid_t gid = root_inside ? 0 : ch->r->gid;
 	size_t plen = 0, glen = 0, n;
 	char *passwd, *group, *text;
 	int shell;
 
 	if (!ch->c->account || !ch->has_account)
 		return false;
+	if (root_inside) {
+		strcpy(ch->account.name, "root");
+		strcpy(ch->account.group, "root");
+	}
 	shell = sys_openat2(root, ch->account.shell, O_PATH, 0,
 			    RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 	if (shell < 0)
@@ -398,10 +406,10 @@ static bool account_files(struct child *ch, int root, int fds[2], struct err *e)
 	sys_close(&shell);
 	passwd = image_read(root, "etc/passwd", ACCOUNT_FILE_MAX, &plen);
 	group = image_read(root, "etc/group", ACCOUNT_FILE_MAX, &glen);
-	text = account_passwd(passwd, plen, &ch->account, ch->r->uid, ch->r->gid, &n, e);
+	text = account_passwd(passwd, plen, &ch->account, uid, gid, &n, e);
 	fds[0] = text ? memfd_of("passwd", text, n) : -1;
 	free(text);
-	text = account_group(group, glen, &ch->account, ch->r->gid, &n, e);
+	text = account_group(group, glen, &ch->account, gid, &n, e);
 	fds[1] = text ? memfd_of("group", text, n) : -1;
 	free(text);
 	free(passwd);
