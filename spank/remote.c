@@ -27,6 +27,7 @@
 
 #define JOIN_TIMEOUT_S 60 /* without timeout= in the plugstack arguments */
 #define DRAIN_TIMEOUT_MS 2000
+#define STAND_IN "/tmp" /* where slurmstepd and tasks go that cannot enter the job's directory */
 
 /* Order of the descriptors in struct client_joined. */
 enum { MNT, NET, IPC, UTS, USER };
@@ -43,6 +44,7 @@ static struct {
 	atomic_uint *said; /* bits of enum topic; shared by slurmstepd and its tasks */
 	bool workdir;	   /* --container-workdir is given */
 	bool cwd_unnamed;  /* the helper could not be told the job's directory */
+	bool cwd_stand_in; /* ... and was told the one that Slurm takes for one it cannot enter */
 	/* of one task, between its two hooks */
 	char *cwd;
 	int userns;
@@ -203,6 +205,8 @@ void remote_user_init(void)
 			   !client_say(&step.client, MSG_CWD, cwd);
 	if (step.cwd_unnamed)
 		client_say(&step.client, MSG_CWD, NULL);
+	else
+		step.cwd_stand_in = strcmp(cwd, STAND_IN) == 0;
 	client_reap(&step.client, 0);
 }
 
@@ -361,10 +365,29 @@ static bool enter_cwd(const char *path)
 	return inside;
 }
 
+/*
+ * The job's directory may be one that only the container has: in the image, or in the
+ * job's own /tmp.  slurmstepd could not enter it, but this task of it just has.
+ */
+static bool cwd_is_inside(void)
+{
+	char here[PATH_MAX];
+
+	return step.cwd_stand_in && !step.workdir && getcwd(here, sizeof(here)) && here[0] == '/' &&
+	       here[1] && strcmp(here, STAND_IN) != 0;
+}
+
 static int take_cwd(struct err *e)
 {
 	struct err line = { "" };
 
+	if (cwd_is_inside())
+		return 0;
+	if (step.workdir && !enter_cwd(step.cwd ? step.cwd : ""))
+		return err_set(e,
+			       "--container-workdir=%.200s: no such directory in the container, or "
+			       "not yours to enter",
+			       step.cwd ? step.cwd : "");
 	if (!step.cwd || !enter_cwd(step.cwd)) {
 		if (chdir("/") < 0)
 			return err_sys(e, errno, "cannot enter the container's root directory");
@@ -380,6 +403,20 @@ static int take_cwd(struct err *e)
 	if (line.text[0])
 		say(SAY_CWD, line.text);
 	return 0;
+}
+
+/* PWD, where it names another directory than the one that the task is in. */
+static void correct_pwd(spank_t sp)
+{
+	char pwd[PATH_MAX], here[PATH_MAX];
+	struct stat named, actual;
+
+	if (spank_getenv(sp, "PWD", pwd, sizeof(pwd)) != ESPANK_SUCCESS ||
+	    !getcwd(here, sizeof(here)) || here[0] != '/')
+		return;
+	if (stat(pwd, &named) < 0 || stat(".", &actual) < 0 || named.st_dev != actual.st_dev ||
+	    named.st_ino != actual.st_ino)
+		spank_setenv(sp, "PWD", here, 1);
 }
 
 /* PMI-1 and PMI-2 talk over a socket that the task inherits; its number is in the environment. */
@@ -412,6 +449,7 @@ static int task_init(spank_t sp, struct err *e)
 	}
 	if (take_cwd(e) < 0)
 		return -1;
+	correct_pwd(sp);
 	return lockdown_fds(pmi_socket(sp), e);
 }
 
