@@ -217,6 +217,8 @@ static int decide_option(const struct local_words *w, struct local_decision *d, 
 		if (id == OPTION_WORKDIR && from[i] == w->inherited && root_is_new(w, d))
 			continue;
 		option_name(label, id, kind[i]);
+		if (id == OPTION_WRITABLE && from[i] == w->input && w->input_readonly)
+			strcpy(label, OPTION_READONLY_INPUT);
 		if (from[i]->too_long[id])
 			return err_set(e, "%s: the value is longer than %d bytes, shorten it",
 				       label, REQUEST_OPTION_MAX - 1);
@@ -359,8 +361,10 @@ static bool container_is_env(const char *container)
 	return false;
 }
 
-static void read_input(struct option_set *input)
+/* Returns whether OPTION_READONLY_INPUT has been read. */
+static bool read_input(struct option_set *input)
 {
+	const char *readonly = getenv(OPTION_READONLY_INPUT);
 	char name[OPTION_NAME_MAX];
 
 	for (int id = 0; id < OPTION_COUNT; id++) {
@@ -369,6 +373,11 @@ static void read_input(struct option_set *input)
 		if (value && option_set_value(input, (enum option_id)id, value) < 0)
 			input->too_long[id] = true;
 	}
+	if (!readonly || input->v[OPTION_WRITABLE] || input->too_long[OPTION_WRITABLE])
+		return false;
+	if (option_set_readonly(input, readonly) < 0)
+		input->too_long[OPTION_WRITABLE] = true;
+	return true;
 }
 
 int local_post_opt(spank_t sp, bool allocator, struct err *e)
@@ -390,7 +399,7 @@ int local_post_opt(spank_t sp, bool allocator, struct err *e)
 	};
 	int rc;
 
-	read_input(&input);
+	w.input_readonly = read_input(&input);
 	rc = local_decide(&w, &d, e);
 	option_set_done(&input);
 	option_set_done(options_given());

@@ -40,6 +40,7 @@ struct local_words {
 	const struct option_set
 		*inherited; /* carriers; an image of "" means: none, and that was decided */
 	const struct option_set *input; /* BERTH_CONTAINER_X */
+	bool input_readonly;		/* OPTION_WRITABLE of input came as its opposite */
 	bool inherited_none;		/* the carrier of the image is there and empty */
 	const char *container;		/* --container, or NULL */
 	bool container_is_env;		/* ... from SRUN_CONTAINER and its like */

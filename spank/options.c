@@ -163,6 +163,15 @@ int option_set_value(struct option_set *s, enum option_id id, const char *value)
 	return 0;
 }
 
+int option_set_readonly(struct option_set *s, const char *value)
+{
+	const char *opposite = value;
+
+	if (value && option_tristate(value) != UNSET)
+		opposite = option_tristate(value) == YES ? "no" : "yes";
+	return option_set_value(s, OPTION_WRITABLE, opposite);
+}
+
 void option_set_done(struct option_set *s)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++)

@@ -50,6 +50,12 @@ enum option_name { NAME_OPTION, NAME_INPUT, NAME_CARRIER, NAME_CARRIER_SBATCH };
 /* One of the names above, written to out and returned. */
 const char *option_name(char out[OPTION_NAME_MAX], enum option_id id, enum option_name kind);
 
+/* The opposite of OPTION_WRITABLE, as an input variable; read where that one is not there. */
+#define OPTION_READONLY_INPUT "BERTH_CONTAINER_READONLY"
+
+/* Set OPTION_WRITABLE from its value: "no" for yes, what is neither as it is.  As option_set_value. */
+int option_set_readonly(struct option_set *s, const char *value);
+
 /*
  * Register all options; for slurm_spank_init in the contexts local, allocator and
  * remote.  Their callbacks fill options_given().  Returns 0, or -1 with *e.

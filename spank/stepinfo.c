@@ -73,8 +73,17 @@ static enum found read_callback(struct reader *r, enum option_id id)
 
 static enum found read_input(struct reader *r, enum option_id id)
 {
+	enum found f;
+
 	option_name(r->label, id, NAME_INPUT);
-	return read_variable(r, id);
+	f = read_variable(r, id);
+	if (id != OPTION_WRITABLE || f == FOUND)
+		return f;
+	strcpy(r->label, OPTION_READONLY_INPUT);
+	f = read_variable(r, id);
+	if (f == FOUND && !r->e->text[0] && option_set_readonly(r->set, r->buf) < 0)
+		err_set(r->e, "out of memory");
+	return f;
 }
 
 static int check_found(struct reader *r, enum option_id id)
