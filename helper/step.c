@@ -366,7 +366,10 @@ static void on_drain(struct step *s)
 	ssize_t n = plain_encode(buf, sizeof(buf), MSG_DRAINED, NULL);
 
 	fuse_stop(&s->fuse);
-	leave_cgroups(s); /* where no task came as far as READY */
+	/* where no task came as far as READY */
+	rootfs_cancel(&s->builder);
+	opener_stop(&s->opener);
+	leave_cgroups(s);
 	if (n > 0)
 		(void)msg_send(s->main, buf, (size_t)n, NULL, 0);
 }
