@@ -104,7 +104,7 @@ static int join_timeout_ms(int ac, char **av)
 		if (strncmp(av[i], key, strlen(key)) == 0)
 			s = strtol(av[i] + strlen(key), NULL, 10) + 5;
 	/* the helper says what is wrong with a timeout that is no number */
-	return s < 1 || s > 3600 ? JOIN_TIMEOUT_S * 1000 : (int)s * 1000;
+	return s < 1 || s > 3600 + 5 ? JOIN_TIMEOUT_S * 1000 : (int)s * 1000;
 }
 
 static int keep_ids(const struct request *r, struct err *e)
