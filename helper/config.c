@@ -26,34 +26,34 @@ struct key {
 	const char *name;
 	enum kind kind;
 	size_t offset; /* in struct config */
-	uint64_t max;
+	uint64_t min, max;
 };
 
 #define AT(member) offsetof(struct config, member)
 static const struct key keys[] = {
-	{ "account", BOOL, AT(account), 0 },
-	{ "deny", PATHS, AT(deny), 0 },
-	{ "devices", PATHS, AT(devices), 0 },
-	{ "erofsfuse", PATH, AT(erofsfuse), 0 },
-	{ "image_linger", SECONDS, AT(image_linger), LINGER_MAX },
-	{ "kernel_mount_user_images", BOOL, AT(kernel_mount_user_images), 0 },
-	{ "mount_cwd", BOOL, AT(mount_cwd), 0 },
-	{ "mount_home", BOOL, AT(mount_home), 0 },
-	{ "mount_sys", BOOL, AT(mount_sys), 0 },
-	{ "mount_tmp", BOOL, AT(mount_tmp), 0 },
-	{ "mounts", MOUNTS, AT(mounts), 0 },
-	{ "pmix", BOOL, AT(pmix), 0 },
-	{ "remap_root", BOOL, AT(remap_root), 0 },
-	{ "resolv", BOOL, AT(resolv), 0 },
-	{ "slurm", BOOL, AT(slurm), 0 },
-	{ "slurm_paths", PATHS, AT(slurm_paths), 0 },
-	{ "squashfuse", PATH, AT(squashfuse), 0 },
-	{ "state_dir", PATH, AT(state_dir), 0 },
-	{ "timeout", SECONDS, AT(timeout), TIMEOUT_MAX },
-	{ "timing", IGNORED, 0, 0 }, /* the plugin's own */
-	{ "tmpfs_size", SIZE, AT(tmpfs_size), 0 },
-	{ "trusted", PATHS, AT(trusted), 0 },
-	{ "writable", BOOL, AT(writable), 0 },
+	{ "account", BOOL, AT(account), 0, 0 },
+	{ "deny", PATHS, AT(deny), 0, 0 },
+	{ "devices", PATHS, AT(devices), 0, 0 },
+	{ "erofsfuse", PATH, AT(erofsfuse), 0, 0 },
+	{ "image_linger", SECONDS, AT(image_linger), 0, LINGER_MAX },
+	{ "kernel_mount_user_images", BOOL, AT(kernel_mount_user_images), 0, 0 },
+	{ "mount_cwd", BOOL, AT(mount_cwd), 0, 0 },
+	{ "mount_home", BOOL, AT(mount_home), 0, 0 },
+	{ "mount_sys", BOOL, AT(mount_sys), 0, 0 },
+	{ "mount_tmp", BOOL, AT(mount_tmp), 0, 0 },
+	{ "mounts", MOUNTS, AT(mounts), 0, 0 },
+	{ "pmix", BOOL, AT(pmix), 0, 0 },
+	{ "remap_root", BOOL, AT(remap_root), 0, 0 },
+	{ "resolv", BOOL, AT(resolv), 0, 0 },
+	{ "slurm", BOOL, AT(slurm), 0, 0 },
+	{ "slurm_paths", PATHS, AT(slurm_paths), 0, 0 },
+	{ "squashfuse", PATH, AT(squashfuse), 0, 0 },
+	{ "state_dir", PATH, AT(state_dir), 0, 0 },
+	{ "timeout", SECONDS, AT(timeout), 1, TIMEOUT_MAX },
+	{ "timing", IGNORED, 0, 0, 0 }, /* the plugin's own */
+	{ "tmpfs_size", SIZE, AT(tmpfs_size), 0, 0 },
+	{ "trusted", PATHS, AT(trusted), 0, 0 },
+	{ "writable", BOOL, AT(writable), 0, 0 },
 };
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -196,9 +196,11 @@ static int parse_value(struct config *c, const struct key *k, const char *v, str
 				       v);
 		return 0;
 	case SECONDS:
-		if (parse_number(v, &end, &n) < 0 || *end || n > k->max)
-			return err_set(e, "plugstack.conf: %s=%.80s: expected seconds, 0 to %llu",
-				       k->name, v, (unsigned long long)k->max);
+		if (parse_number(v, &end, &n) < 0 || *end || n < k->min || n > k->max)
+			return err_set(e,
+				       "plugstack.conf: %s=%.80s: expected seconds, %llu to %llu",
+				       k->name, v, (unsigned long long)k->min,
+				       (unsigned long long)k->max);
 		*(unsigned *)at = (unsigned)n;
 		return 0;
 	case SIZE:
@@ -280,14 +282,20 @@ static int check_dir_d(int dirfd, const char *dir, struct err *e)
 	int rc = 0, seen = 0;
 	char label[4096];
 
-	if (!d) {
-		sys_close(&fd);
-		return 0;
-	}
 	snprintf(label, sizeof(label), "%.4000s/plugstack.conf.d", dir);
-	while (rc == 0 && seen++ < PLUGSTACK_FILES_MAX && (ent = readdir(d)))
-		if (ent->d_name[0] != '.')
+	if (!d) {
+		rc = errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(e, errno, "%s", label);
+		sys_close(&fd);
+		return rc;
+	}
+	while (rc == 0 && (ent = readdir(d))) {
+		if (ent->d_name[0] == '.')
+			continue;
+		if (seen++ == PLUGSTACK_FILES_MAX)
+			rc = err_set(e, "%s: has more than %d files", label, PLUGSTACK_FILES_MAX);
+		else
 			rc = check_one(fd, label, ent->d_name, e);
+	}
 	closedir(d);
 	return rc;
 }
@@ -301,6 +309,8 @@ int config_check_files(const struct config *c, const char *slurm_conf, struct er
 	if (slash && slash != slurm_conf)
 		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - slurm_conf), slurm_conf);
 	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		return err_sys(e, errno, "Slurm's configuration directory %s", dir);
 	if (fd >= 0) {
 		if (check_one(fd, dir, ".", e) < 0 || check_one(fd, dir, "plugstack.conf", e) < 0 ||
 		    check_one(fd, dir, "plugstack.conf.d", e) < 0 || check_dir_d(fd, dir, e) < 0)
