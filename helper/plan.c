@@ -2,7 +2,6 @@
 #include "plan.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "sys.h"
 
@@ -56,12 +55,4 @@ void plan_drop(struct plan *p, enum origin origin)
 			p->binds[n++] = p->binds[i];
 	}
 	p->nbinds = n;
-}
-
-struct plan_bind *plan_find(struct plan *p, enum origin origin, const char *dst)
-{
-	for (size_t i = 0; i < p->nbinds; i++)
-		if (p->binds[i].origin == origin && !strcmp(p->binds[i].dst, dst))
-			return &p->binds[i];
-	return NULL;
 }

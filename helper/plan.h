@@ -57,9 +57,6 @@ void plan_done(struct plan *p);
 /* Forget the binds of one origin. */
 void plan_drop(struct plan *p, enum origin origin);
 
-/* The bind of that origin and destination, or NULL. */
-struct plan_bind *plan_find(struct plan *p, enum origin origin, const char *dst);
-
 /* Takes over b's dst and fd, also on failure (-1: the plan is full). */
 int plan_add(struct plan *p, const struct plan_bind *b);
 

@@ -72,39 +72,70 @@ int rootfs_start(const struct request *r, const struct config *c, const struct p
 	return 0;
 }
 
-int rootfs_finish(struct builder *b, const int pmix[ROOTFS_PMIX], int alive, int timeout_ms,
-		  struct container *ret, struct err *e)
+/* One message of the builder; its length, or -1 with *e. */
+static ssize_t hear(struct builder *b, int alive, int timeout_ms, void *buf, size_t size, int *fds,
+		    unsigned *nfds, struct err *e)
 {
-	uint32_t go = 0; /* bit i: pmix[i] comes with it */
-	unsigned char buf[4 * 4096];
-	int fds[REQUEST_FDS_MAX], rc = -1;
-	unsigned nfds = 0;
-	ssize_t n;
+	ssize_t n = child_recv(b->sock, alive, buf, size, fds, nfds, timeout_ms);
 
-	for (int i = 0; i < ROOTFS_PMIX; i++)
-		if (pmix[i] >= 0) {
-			go |= 1u << i;
-			fds[nfds++] = pmix[i];
-		}
-	/* one that has failed no longer listens, but its result can still be read */
-	(void)msg_send(b->sock, &go, sizeof(go), fds, nfds);
-	nfds = CONTAINER_NS_MAX;
-	n = child_recv(b->sock, alive, buf, sizeof(buf), fds, &nfds, timeout_ms);
-	if (n > 0) {
-		rc = take_result(buf, (size_t)n, fds, nfds, ret, e);
-		for (unsigned i = 0; i < nfds; i++)
-			sys_close(&fds[i]);
-	} else if (n == 0) {
+	if (n > 0)
+		return n;
+	if (n == 0)
 		err_set(e, "the process that builds the container ended early");
-	} else if (errno == ETIMEDOUT) {
+	else if (errno == ETIMEDOUT)
 		err_set(e,
 			"building the container took longer than %d s: is a file system hanging?",
 			timeout_ms / 1000);
-	} else {
+	else
 		err_sys(e, errno, "cannot hear from the process that builds the container");
-	}
-	rootfs_cancel(b);
+	return -1;
+}
+
+int rootfs_result(struct builder *b, int alive, int timeout_ms, struct container *ret,
+		  struct err *e)
+{
+	unsigned char buf[4 * 4096];
+	int fds[REQUEST_FDS_MAX], rc;
+	unsigned nfds = CONTAINER_NS_MAX;
+	ssize_t n = hear(b, alive, timeout_ms, buf, sizeof(buf), fds, &nfds, e);
+
+	if (n < 0)
+		return -1;
+	rc = take_result(buf, (size_t)n, fds, nfds, ret, e);
+	for (unsigned i = 0; i < nfds; i++)
+		sys_close(&fds[i]);
 	return rc;
+}
+
+int rootfs_add_pmix(struct builder *b, const int trees[ROOTFS_PMIX], int alive, int timeout_ms,
+		    struct err *e)
+{
+	uint32_t which = 0; /* bit i: trees[i] comes with it */
+	unsigned char buf[ERR_TEXT_MAX + 16];
+	int fds[REQUEST_FDS_MAX];
+	unsigned nfds = 0;
+	struct wire w;
+	const char *text;
+	ssize_t n;
+
+	for (int i = 0; i < ROOTFS_PMIX; i++)
+		if (trees[i] >= 0) {
+			which |= 1u << i;
+			fds[nfds++] = trees[i];
+		}
+	if (nfds == 0)
+		return 0;
+	if (msg_send(b->sock, &which, sizeof(which), fds, nfds) < 0)
+		return err_sys(e, errno, "cannot talk to the process that builds the container");
+	nfds = 0;
+	n = hear(b, alive, timeout_ms, buf, sizeof(buf), NULL, &nfds, e);
+	if (n < 0)
+		return -1;
+	w = wire_reader(buf, (size_t)n);
+	text = wire_get_str(&w);
+	if (!wire_ended(&w))
+		return err_set(e, "the builder sent nonsense");
+	return text[0] ? err_set(e, "%s", text) : 0;
 }
 
 void rootfs_cancel(struct builder *b)

@@ -40,12 +40,19 @@ int rootfs_start(const struct request *r, const struct config *c, const struct p
 		 int image_root, int base, int timeout_ms, struct builder *ret, struct err *e);
 
 /*
- * Let it finish, with PMIx's directories of the step (detached mounts, -1 where there is
- * none or the plan already holds it), and take the result.  alive as in opener.h.
- * The builder is gone after.  0 with *ret the caller's, or -1 with *e.
+ * Take the container that it has built.  alive as in opener.h.  The builder stays until it
+ * is cancelled, which costs time that no task has to wait for.  0 with *ret the caller's,
+ * or -1 with *e.
  */
-int rootfs_finish(struct builder *b, const int pmix[ROOTFS_PMIX], int alive, int timeout_ms,
-		  struct container *ret, struct err *e);
+int rootfs_result(struct builder *b, int alive, int timeout_ms, struct container *ret,
+		  struct err *e);
+
+/*
+ * After that: have it mount PMIx's directories of the step (detached mounts, -1 where
+ * there is none).  0 or -1 with *e.
+ */
+int rootfs_add_pmix(struct builder *b, const int trees[ROOTFS_PMIX], int alive, int timeout_ms,
+		    struct err *e);
 
 /* Kill and reap it. */
 void rootfs_cancel(struct builder *b);

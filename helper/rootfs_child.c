@@ -503,23 +503,6 @@ static int build(struct build *b)
 	return namespaces_collect(r, b->t->c, b->cl.proc, &b->c, &b->e);
 }
 
-/* The helper's word that the step goes on, with PMIx's directory where it has one. */
-static int wait_for_go(struct build *b)
-{
-	uint32_t go;
-	int fds[REQUEST_FDS_MAX], rc = 0;
-	unsigned nfds = ROOTFS_PMIX, n = 0;
-
-	if (msg_recv(b->t->sock, &go, sizeof(go), fds, &nfds, NULL, -1) != sizeof(go))
-		_exit(1); /* not wanted any more */
-	for (int i = 0; i < ROOTFS_PMIX && rc == 0; i++)
-		if ((go & 1u << i) && n < nfds)
-			rc = attach_at(b, fds[n++], b->pmix[i], true, false);
-	for (n = 0; n < nfds; n++)
-		close(fds[n]);
-	return rc < 0 ? -1 : verify(b);
-}
-
 static void send_result(struct build *b, int rc)
 {
 	unsigned char buf[4 * 4096];
@@ -536,6 +519,29 @@ static void send_result(struct build *b, int rc)
 		wire_put_str(&w, b->e.text[0] ? b->e.text : "cannot build the container");
 	}
 	(void)msg_send(b->t->sock, buf, w.len, b->c.fd, n);
+}
+
+/*
+ * The container is built.  What may come is PMIx's directories: slurmstepd makes them
+ * after the helper has started.
+ */
+static void serve_pmix(struct build *b)
+{
+	uint32_t which;
+	unsigned char buf[ERR_TEXT_MAX + 16];
+	int fds[REQUEST_FDS_MAX], rc = 0;
+	unsigned nfds = ROOTFS_PMIX, n = 0;
+	struct wire w = wire_writer(buf, sizeof(buf));
+
+	if (msg_recv(b->t->sock, &which, sizeof(which), fds, &nfds, NULL, -1) != sizeof(which))
+		return;
+	for (int i = 0; i < ROOTFS_PMIX && rc == 0; i++)
+		if ((which & 1u << i) && n < nfds)
+			rc = attach_at(b, fds[n++], b->pmix[i], true, false);
+	if (rc == 0)
+		rc = verify(b);
+	wire_put_str(&w, rc < 0 ? b->e.text : "");
+	(void)msg_send(b->t->sock, buf, w.len, NULL, 0);
 }
 
 void rootfs_child(struct rootfs_task *t)
@@ -556,8 +562,10 @@ void rootfs_child(struct rootfs_task *t)
 	if (b->place)
 		rc = build(b);
 	if (rc == 0)
-		rc = wait_for_go(b);
-	walker_stop(&b->walker);
+		rc = verify(b);
 	send_result(b, rc);
+	if (rc == 0)
+		serve_pmix(b);
+	walker_stop(&b->walker);
 	_exit(rc < 0);
 }

@@ -125,6 +125,21 @@ static int mount_file(struct step *s)
 	return rc < 0 ? err_set(&s->e, "image %s: %s", s->r.image, e.text) : 0;
 }
 
+static int mount_image(struct step *s)
+{
+	return is_file(&s->plan) ? mount_file(s) : mount_directory(s);
+}
+
+/* A builder that is given up may have taken the mount with it: make another of the same file. */
+static int drop_builder(struct step *s)
+{
+	rootfs_cancel(&s->builder);
+	fuse_stop(&s->fuse);
+	sys_close(&s->image_root);
+	sys_close(&s->hold);
+	return mount_image(s);
+}
+
 static int prepare_image(struct step *s, int base)
 {
 	int rc;
@@ -132,7 +147,7 @@ static int prepare_image(struct step *s, int base)
 	if (opener_start(&s->r, &s->c, base, &s->opener, &s->e) < 0 ||
 	    opener_take_image(&s->opener, s->alive, timeout_ms(s), &s->plan, &s->e) < 0)
 		return -1;
-	if ((is_file(&s->plan) ? mount_file(s) : mount_directory(s)) < 0 ||
+	if (mount_image(s) < 0 ||
 	    opener_take_binds(&s->opener, s->alive, timeout_ms(s), &s->plan, &s->e) < 0)
 		return -1;
 	rc = opener_take_env(&s->opener, s->image_root, s->alive, timeout_ms(s), &s->plan, &s->e);
@@ -161,6 +176,9 @@ static int prepare(struct step *s)
 {
 	if (config_parse(&s->c, s->r.args, s->r.nargs, &s->e) < 0 ||
 	    config_check_files(&s->c, s->r.slurm_conf, &s->e) < 0 || open_state(s) < 0)
+		return -1;
+	s->join_fd = join_listen(s->state, s->r.job_id, s->r.step_id, &s->e);
+	if (s->join_fd < 0)
 		return -1;
 	if (s->r.join)
 		return 0;
@@ -207,47 +225,70 @@ static int join_other(struct step *s)
 	return 0;
 }
 
-/* PMIx's directories as detached mounts, for a builder that was started without them. */
+/*
+ * PMIx's directories as detached mounts; -1 where there is none.  slurmstepd has made
+ * them for the user: what is not a directory of his is not it.
+ */
 static int pmix_trees(struct step *s, int trees[ROOTFS_PMIX])
 {
 	char path[4096];
 
 	for (int i = 0; i < ROOTFS_PMIX; i++) {
-		const struct plan_bind *b = NULL;
+		struct stat st;
+		int fd;
 
-		if (rootfs_pmix_path(&s->r, &s->c, i, path, sizeof(path)))
-			b = plan_find(&s->plan, ORIGIN_PMIX, path);
-		if (b && (trees[i] = clones_directory(b->fd, b->dst, &s->e)) < 0)
+		if (!rootfs_pmix_path(&s->r, &s->c, i, path, sizeof(path)))
+			continue;
+		fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == s->r.uid)
+			trees[i] = clones_directory(fd, path, &s->e);
+		sys_close(&fd);
+		if (s->e.text[0])
 			return -1;
 	}
 	return 0;
 }
 
-/*
- * The working directory is known, and with it everything.  The builder that has been at
- * work since prepare_image is right unless the job is elsewhere than its PWD said.
- */
+static int take_container(struct step *s)
+{
+	return rootfs_result(&s->builder, s->alive, timeout_ms(s), &s->container, &s->e);
+}
+
+/* The builder has been at work since prepare_image, with the right directory. */
+static int confirm(struct step *s)
+{
+	int trees[ROOTFS_PMIX] = { -1, -1 }, rc = take_container(s);
+
+	if (rc == 0)
+		rc = pmix_trees(s, trees);
+	if (rc == 0)
+		rc = rootfs_add_pmix(&s->builder, trees, s->alive, timeout_ms(s), &s->e);
+	for (int i = 0; i < ROOTFS_PMIX; i++)
+		sys_close(&trees[i]);
+	return rc;
+}
+
+/* The job is elsewhere than its PWD said, or in another mount namespace. */
+static int build_again(struct step *s, int base)
+{
+	if (s->builder.pid && drop_builder(s) < 0)
+		return -1;
+	if (opener_take_cwd(&s->opener, s->cwd, s->alive, timeout_ms(s), &s->plan, &s->e) < 0)
+		return -1;
+	return start_builder(s, base) < 0 ? -1 : take_container(s);
+}
+
+/* The working directory is known, and with it everything. */
 static int build(struct step *s, int base)
 {
-	int pmix[ROOTFS_PMIX] = { -1, -1 }, rc;
+	int rc;
 
 	if (s->r.join)
 		return join_other(s);
-	if (s->builder.pid && strcmp(s->plan.cwd, s->cwd) != 0)
-		rootfs_cancel(&s->builder);
-	if (opener_take_cwd(&s->opener, s->cwd, s->alive, timeout_ms(s), &s->plan, &s->e) < 0)
-		return -1;
-	if (s->builder.pid) {
-		rc = pmix_trees(s, pmix);
-	} else {
-		rc = start_builder(s, base);
-	}
-	if (rc == 0)
-		rc = rootfs_finish(&s->builder, pmix, s->alive, timeout_ms(s), &s->container,
-				   &s->e);
-	for (int i = 0; i < ROOTFS_PMIX; i++)
-		sys_close(&pmix[i]);
-	opener_stop(&s->opener);
+	if (s->builder.pid && strcmp(s->plan.cwd, s->cwd) == 0)
+		rc = confirm(s);
+	else
+		rc = build_again(s, base);
 	if (rc < 0)
 		return -1;
 	/* the container has it now; what is left here would only pin it */
@@ -266,8 +307,6 @@ static void finish_joined(struct step *s)
 	s->joined.cwd = s->container.cwd;
 	s->joined.note = s->container.note;
 	s->joined.ns = s->container.ns;
-	if (s->join_fd < 0)
-		s->join_fd = join_listen(s->state, s->r.job_id, s->r.step_id, &s->e);
 }
 
 /* The working directory has arrived: user_init of the step. */
@@ -355,6 +394,8 @@ static void on_ready(struct step *s, pid_t task)
 		s->step_cgroup = cgroups_open_step(task);
 	if (s->left_cgroups)
 		return;
+	rootfs_cancel(&s->builder);
+	opener_stop(&s->opener);
 	if (s->fuse.pid > 0)
 		(void)cgroups_join_step(task, s->fuse.pid);
 	leave_cgroups(s);
