@@ -11,6 +11,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+/*
+ * Slurm reads a line of plugstack.conf up to 4095 bytes and goes on without the rest:
+ * with a restriction cut off, more would be allowed than was written.
+ */
+#define ARGS_BYTES_MAX 3584
 #define SPOOL_FDS_MAX 4096 /* descriptors that are looked at */
 
 /* --- options --- */
@@ -225,6 +230,32 @@ static char *own_variable(const char *name)
 
 static char *stepinfo_tmp_fs(const char *node);
 
+/* What a file that was damaged, or cut short by Slurm, looks like from here. */
+static int check_args(const struct request *r, struct err *e)
+{
+	size_t sum = 0;
+
+	if (r->nargs > REQUEST_ARGS_MAX)
+		return err_set(e, "plugstack.conf has %u arguments for berth, expected at most %d",
+			       r->nargs, REQUEST_ARGS_MAX);
+	for (uint32_t i = 0; i < r->nargs; i++) {
+		for (const unsigned char *c = (const unsigned char *)r->args[i]; *c; c++)
+			if (*c < 0x20 || *c == 0x7f)
+				return err_set(e,
+					       "plugstack.conf: the argument %.80s holds a control "
+					       "character: do the lines end as on DOS?",
+					       r->args[i]);
+		sum += strlen(r->args[i]) + 1;
+	}
+	if (sum > ARGS_BYTES_MAX)
+		return err_set(
+			e,
+			"plugstack.conf: the arguments for berth take %zu bytes, expected at "
+			"most %d: Slurm cuts long lines",
+			sum, ARGS_BYTES_MAX);
+	return 0;
+}
+
 int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, struct request *ret,
 		     struct err *e)
 {
@@ -241,9 +272,8 @@ int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, 
 		.nargs = ac > 0 ? (uint32_t)ac : 0,
 	};
 
-	if (r.nargs > REQUEST_ARGS_MAX)
-		return err_set(e, "plugstack.conf has %u arguments for berth, expected at most %d",
-			       r.nargs, REQUEST_ARGS_MAX);
+	if (check_args(&r, e) < 0)
+		return -1;
 	if (get_ids(sp, &r, e) < 0 || get_groups(sp, &r, e) < 0 || get_script(sp, &r, e) < 0)
 		return -1;
 	if (o->v[OPTION_WRITABLE])
