@@ -246,13 +246,13 @@ bad_options() {
     for o in mounts workdir env unshare image join; do
         printf '#!/bin/sh\n#SBATCH --container-%s=/%s\ntouch %s\n' "$o" "$long" "$RAN" >"$HOLD/job.sh"
         batch --container="$(image tiny.sqsh)" "$HOLD/job.sh"
-        { failed && one_line "longer than" "$said$output" && nowhere; } || { because "$o"; return 1; }
+        { failed && one_line "longer than" "$said"$'\n'"$output" && nowhere; } || { because "$o"; return 1; }
     done
     # From 128 KiB on sbatch itself drops its own option, says so, and goes on: nobody else ever sees it.
     printf '#!/bin/sh\n#SBATCH --container=/%s\ntouch %s\n' "${long:0:120000}" "$RAN" >"$HOLD/job.sh"
     batch "$HOLD/job.sh"
     failed
-    one_line "longer than" "$said$output"
+    one_line "longer than" "$said"$'\n'"$output"
     nowhere
 }
 

@@ -60,7 +60,7 @@ refused_sbatch() {
     local text=$1
     shift
     batch "$@" --wrap "touch $RAN"
-    { failed && one_line "$text" "$said$output" && nowhere; } && return 0
+    { failed && one_line "$text" "$said"$'\n'"$output" && nowhere; } && return 0
     because sbatch "$@"
     return 1
 }
@@ -231,8 +231,10 @@ slurm_sweep() {
 stale_gone() {
     try srun --container="$(image tiny.sqsh)" true
     worked
-    wait_until 5 test ! -e "$BERTH_W/state/step-${STEP/batch/4294967291}"
+    wait_until 5 name_gone
 }
+
+name_gone() { ! compgen -G "$BERTH_W/state/step-${STEP/batch/4294967291}@*" >/dev/null; }
 
 # ---- things that hang, are missing, or are not what they should be ----
 
