@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -70,9 +71,12 @@ static const char *denied(struct work *w, const char *path)
 	if (path_within(path, c->state_dir) ||
 	    (w->t->r->spool && path_within(path, w->t->r->spool)))
 		return "Slurm's and Berth's own directories stay outside";
-	for (size_t i = 0; i < c->deny.n; i++)
+	for (size_t i = 0; i < c->deny.n; i++) {
 		if (path_within(path, c->deny.v[i]))
 			return "the administrator excludes it (deny=)";
+		if (path_within(c->deny.v[i], path))
+			return "it holds a directory that the administrator excludes (deny=)";
+	}
 	return NULL;
 }
 
@@ -107,6 +111,38 @@ static int check_source(struct work *w, const struct plan_bind *bind)
 	if (!why && denied_fs(bind->fd))
 		why = "it is on one of the kernel's own file systems";
 	return why ? err_set(w->e, "mount source %.200s: %s", path, why) : 0;
+}
+
+/*
+ * A root directory as the image.  Overlayfs shows what lies beneath other mounts in its
+ * lower layer, so there must be none.
+ */
+static int check_image(struct work *w)
+{
+	const char *image = w->t->r->image, *why;
+	char path[4096], *text;
+	bool covered;
+	size_t len;
+
+	if (w->t->p->info.kind != IMAGE_DIR && w->t->p->info.kind != IMAGE_OCI)
+		return 0;
+	if (sys_path_of(w->t->p->image, path, sizeof(path)) < 0)
+		return err_sys(w->e, errno, "image %s: cannot tell where it is", image);
+	why = denied(w, path);
+	if (!why && denied_fs(w->t->p->image))
+		why = "it is on one of the kernel's own file systems";
+	if (why)
+		return err_set(w->e, "image %s: %s", image, why);
+	text = sys_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &len);
+	if (!text)
+		return err_sys(w->e, errno, "image %s: cannot read the node's mounts", image);
+	covered = mounts_below(text, path);
+	free(text);
+	return covered ? err_set(w->e,
+				 "image %s: other file systems are mounted in it, expected a "
+				 "directory without",
+				 image)
+		       : 0;
 }
 
 static int clone_tmpfs(struct work *w, const struct plan_bind *bind)
@@ -159,7 +195,7 @@ static int clone_bind(struct work *w, size_t i)
 	    check_source(w, bind) < 0)
 		return -1;
 	w->c->is_dir[i] = S_ISDIR(st.st_mode);
-	w->c->tree[i] = sys_clone_tree(bind->fd, "", bind->recursive);
+	w->c->tree[i] = sys_clone_tree(bind->fd, "", true);
 	if (w->c->tree[i] < 0 ||
 	    sys_set_attr(w->c->tree[i], true, attr, 0, bind->slave ? MS_SLAVE : MS_PRIVATE) < 0)
 		return err_sys(w->e, errno, "mount to %s: cannot clone its source", bind->dst);
@@ -206,7 +242,7 @@ int clones_make(const struct rootfs_task *t, struct clones *c, struct err *e)
 	struct work w = { t, c, e };
 
 	c->proc = c->sys = c->tmp = c->dev = c->pts = c->shm = -1;
-	return clone_host(&w) < 0 || clone_binds(&w) < 0 ? -1 : 0;
+	return check_image(&w) < 0 || clone_host(&w) < 0 || clone_binds(&w) < 0 ? -1 : 0;
 }
 
 int clones_directory(int fd, const char *dst, struct err *e)

@@ -21,7 +21,8 @@ struct clones {
  * Make them all, in the mount namespace in which the plan's descriptors were opened.
  * Every one is nosuid, all but those of /dev nodev, none propagates to the node.
  * Devices among the binds become nodes of c->dev.  A source that a user must not have
- * is refused by what its descriptor is; home and cwd are left out instead.
+ * is refused by what its descriptor is, an image's root directory likewise; home and
+ * cwd are left out instead.
  * 0 or -1 with *e.
  */
 int clones_make(const struct rootfs_task *t, struct clones *c, struct err *e);

@@ -20,32 +20,38 @@
 #define SERVE_MS 2000
 #define BACKLOG 64
 #define NAME_PREFIX "step-"
+#define NODE_MAX 48 /* of a node's name; all must fit into sun_path */
+#define NAME_SIZE (sizeof(NAME_PREFIX) + 22 + NODE_MAX)
 #define PROC_NET_UNIX_MAX (16 * 1024 * 1024)
 
-static void name_of(uint32_t job, uint32_t step, char *buf, size_t size)
+/* With the node's name: several slurmd of one host share the directory. */
+static void name_of(const char *node, uint32_t job, uint32_t step, char *buf, size_t size)
 {
-	snprintf(buf, size, NAME_PREFIX "%u.%u", job, step);
+	snprintf(buf, size, NAME_PREFIX "%u.%u@%.*s", job, step, NODE_MAX, node ? node : "");
+	for (char *c = buf; *c; c++)
+		if (*c == '/')
+			*c = '_';
 }
 
-static void address(int state, uint32_t job, uint32_t step, struct sockaddr_un *a)
+static void address(int state, const char *node, uint32_t job, uint32_t step, struct sockaddr_un *a)
 {
 	struct fd_path p = sys_fd_path(state);
-	char name[40];
+	char name[NAME_SIZE];
 
 	memset(a, 0, sizeof(*a));
 	a->sun_family = AF_UNIX;
-	name_of(job, step, name, sizeof(name));
+	name_of(node, job, step, name, sizeof(name));
 	snprintf(a->sun_path, sizeof(a->sun_path), "%s/%s", p.s, name);
 }
 
-int join_listen(int state, uint32_t job, uint32_t step, struct err *e)
+int join_listen(int state, const struct request *r, struct err *e)
 {
 	struct sockaddr_un a;
 	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	address(state, job, step, &a);
+	address(state, r->node, r->job_id, r->step_id, &a);
 	/* a name that a killed helper left behind: step ids of a job are used once */
-	join_unlisten(state, job, step);
+	join_unlisten(state, r);
 	if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s, BACKLOG) < 0) {
 		err_sys(e, errno, "cannot listen in the state directory");
 		sys_close(&s);
@@ -53,11 +59,11 @@ int join_listen(int state, uint32_t job, uint32_t step, struct err *e)
 	return s;
 }
 
-void join_unlisten(int state, uint32_t job, uint32_t step)
+void join_unlisten(int state, const struct request *r)
 {
-	char name[40];
+	char name[NAME_SIZE];
 
-	name_of(job, step, name, sizeof(name));
+	name_of(r->node, r->job_id, r->step_id, name, sizeof(name));
 	unlinkat(state, name, 0);
 }
 
@@ -180,7 +186,7 @@ int join_ask(int state, const struct request *r, int timeout_ms, struct containe
 
 	if (join_parse(r->join, r->job_id, &job, &step, e) < 0)
 		return -1;
-	address(state, job, step, &a);
+	address(state, r->node, job, step, &a);
 	s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	buf = malloc(REQUEST_PACKET_MAX);
 	snprintf(uid, sizeof(uid), "%u", r->uid);

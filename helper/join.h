@@ -2,8 +2,8 @@
 /*
  * join.h - --container-join: one helper asks another for its container.
  *
- * Every helper listens on a socket named after its step in the state directory (root
- * only).  Both ends are root and check it; the uid in the request must be the step's.
+ * Every helper listens on a socket named after its step and node in the state directory
+ * (root only).  Both ends are root and check it; the uid in the request must be the step's.
  */
 #ifndef BERTH_JOIN_H
 #define BERTH_JOIN_H
@@ -12,11 +12,11 @@
 #include "request.h"
 #include "rootfs.h"
 
-/* Listen for step job.step in the state directory. fd or -1 with *e. */
-int join_listen(int state, uint32_t job, uint32_t step, struct err *e);
+/* Listen for r's step in the state directory. fd or -1 with *e. */
+int join_listen(int state, const struct request *r, struct err *e);
 
 /* Remove the name. */
-void join_unlisten(int state, uint32_t job, uint32_t step);
+void join_unlisten(int state, const struct request *r);
 
 /* Remove the names that killed helpers have left: nobody is bound to them. */
 void join_sweep(int state);

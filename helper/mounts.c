@@ -64,3 +64,43 @@ int mounts_verify(const char *text, struct err *e)
 		return err_set(e, "cannot read back the container's mounts");
 	return rc;
 }
+
+/* Field 5 of a line, with its octal escapes (\\040 and the like) undone. */
+static bool mount_point(const char *line, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < 4; i++) {
+		line += strcspn(line, " \n");
+		if (*line != ' ')
+			return false;
+		line++;
+	}
+	for (; *line && *line != ' ' && *line != '\n'; line++) {
+		if (n + 1 == size)
+			return false;
+		if (line[0] == '\\' && line[1] >= '0' && line[1] <= '3' && line[2] >= '0' &&
+		    line[2] <= '7' && line[3] >= '0' && line[3] <= '7') {
+			buf[n++] = (char)((line[1] - '0') << 6 | (line[2] - '0') << 3 |
+					  (line[3] - '0'));
+			line += 3;
+		} else {
+			buf[n++] = *line;
+		}
+	}
+	buf[n] = '\0';
+	return true;
+}
+
+bool mounts_below(const char *text, const char *path)
+{
+	char at[4096];
+
+	for (const char *line = text; line && *line;
+	     line = strchr(line, '\n'), line += line != NULL)
+		/* one that cannot be read may be anywhere */
+		if (!mount_point(line, at, sizeof(at)) ||
+		    (path_within(at, path) && strcmp(at, path) != 0))
+			return true;
+	return false;
+}

@@ -373,7 +373,6 @@ static int mount_flags(struct span text, struct mount_spec *m, struct err *e)
 			return -1;
 	m->ro = seen & FLAG_RO;
 	m->slave = seen & FLAG_SLAVE;
-	m->recursive = !(seen & FLAG_BIND);
 	return flags_check(seen, e);
 }
 
@@ -471,8 +470,7 @@ int mount_spec_make(const char *src, const char *dst, bool ro, struct mount_spec
 		    struct err *e)
 {
 	struct mount_spec m = { .kind = src ? MOUNT_BIND : MOUNT_TMPFS,
-				.ro = ro,
-				.recursive = true };
+				.ro = ro };
 
 	if (src && (!*src || strlen(src) >= PATH_MAX || has_control(src, strlen(src))))
 		return err_set(
@@ -502,7 +500,7 @@ static bool text_same(const char *a, const char *b)
 static bool mount_same(const struct mount_spec *a, const struct mount_spec *b)
 {
 	return a->kind == b->kind && text_same(a->dst, b->dst) && text_same(a->src, b->src) &&
-	       a->ro == b->ro && a->recursive == b->recursive && a->slave == b->slave &&
+	       a->ro == b->ro && a->slave == b->slave &&
 	       a->tmpfs_mode == b->tmpfs_mode && a->tmpfs_size == b->tmpfs_size;
 }
 

@@ -104,7 +104,6 @@ static int take_bind(struct wire *w, int *fds, unsigned nfds, struct plan *p)
 	dst = wire_get_str(w);
 	b.tmpfs = flags & BIND_TMPFS;
 	b.ro = flags & BIND_RO;
-	b.recursive = flags & BIND_RECURSIVE;
 	b.slave = flags & BIND_SLAVE;
 	if (!wire_ended(w) || b.origin < ORIGIN_HOME || b.origin > ORIGIN_LAST || dst[0] != '/' ||
 	    strlen(dst) >= 4096 || b.tmpfs_mode > 07777 || nfds != (b.tmpfs ? 0u : 1u))

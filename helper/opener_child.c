@@ -154,8 +154,8 @@ static void send_bind(struct child *ch, enum origin origin, const struct mount_s
 {
 	unsigned char buf[REQUEST_OPTION_MAX + 64];
 	struct wire w = wire_writer(buf, sizeof(buf));
-	uint32_t flags = (m->ro ? BIND_RO : 0) | (m->recursive ? BIND_RECURSIVE : 0) |
-			 (m->slave ? BIND_SLAVE : 0) | (m->kind == MOUNT_TMPFS ? BIND_TMPFS : 0);
+	uint32_t flags = (m->ro ? BIND_RO : 0) | (m->slave ? BIND_SLAVE : 0) |
+			 (m->kind == MOUNT_TMPFS ? BIND_TMPFS : 0);
 
 	wire_put_u32(&w, OPENER_BIND);
 	wire_put_u32(&w, origin);
@@ -177,7 +177,6 @@ static void send_same(struct child *ch, enum origin origin, const char *path, in
 	struct mount_spec m = {
 		.kind = MOUNT_BIND,
 		.dst = (char *)path,
-		.recursive = true,
 	};
 	int fd = open(path, O_PATH | O_CLOEXEC | flags);
 

@@ -31,7 +31,7 @@ struct plan_bind {
 	enum origin origin;
 	char *dst;  /* absolute, in the container */
 	bool tmpfs; /* no source: a tmpfs of the two values below */
-	bool ro, recursive, slave;
+	bool ro, slave;
 	unsigned tmpfs_mode;
 	uint64_t tmpfs_size;
 	int fd; /* O_PATH of the source; -1 with tmpfs */

@@ -31,7 +31,6 @@
 #include "wire.h"
 
 #define HOST_ETC_MAX (256 * 1024)
-#define MOUNTINFO_MAX (4 * 1024 * 1024)
 #define TOP_BYTES "16m" /* of the layer over a read-only image: empty files and a few of /etc */
 #define ATTR_BIND (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 

@@ -38,7 +38,7 @@ const char *const *slurmtools_names(void)
 /* Bind host path src to dst, opened by root: none of these names is the user's. */
 static int add(struct plan *p, const char *src, const char *dst, struct err *e)
 {
-	struct plan_bind b = { .origin = ORIGIN_SLURM, .ro = true, .recursive = true };
+	struct plan_bind b = { .origin = ORIGIN_SLURM, .ro = true };
 
 	for (size_t i = 0; i < p->nbinds; i++)
 		if (p->binds[i].origin == ORIGIN_SLURM && !strcmp(p->binds[i].dst, dst))

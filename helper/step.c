@@ -177,7 +177,7 @@ static int prepare(struct step *s)
 	if (config_parse(&s->c, s->r.args, s->r.nargs, &s->e) < 0 ||
 	    config_check_files(&s->c, s->r.slurm_conf, &s->e) < 0 || open_state(s) < 0)
 		return -1;
-	s->join_fd = join_listen(s->state, s->r.job_id, s->r.step_id, &s->e);
+	s->join_fd = join_listen(s->state, &s->r, &s->e);
 	if (s->join_fd < 0)
 		return -1;
 	if (s->r.join)
@@ -493,7 +493,7 @@ static void finish(struct step *s)
 	if (!s->bye && !s->r.join && (s->container.ns & NS_MNT))
 		survivors_kill(s->container.fd[0], s->step_cgroup);
 	if (s->join_fd >= 0)
-		join_unlisten(s->state, s->r.job_id, s->r.step_id);
+		join_unlisten(s->state, &s->r);
 	if (s->state >= 0)
 		join_sweep(s->state);
 	sys_close(&s->join_fd);

@@ -102,7 +102,7 @@ static void survey_one(struct child *ch, const char *dst, struct walker_place *p
 {
 	char path[PATH_MAX];
 	size_t len = strlen(dst);
-	int fd = -1;
+	int fd = -1, error = 0;
 
 	memset(place, 0, sizeof(*place));
 	if (len == 0 || len >= sizeof(path) || dst[0] != '/') {
@@ -118,11 +118,12 @@ static void survey_one(struct child *ch, const char *dst, struct walker_place *p
 		*strrchr(path, '/') = '\0';
 	}
 	errno = fd < 0 ? errno : 0;
-	if (fd < 0 || describe(ch, fd, dst + strlen(path), place) < 0) {
-		place->error = errno;
-	} else if (place->missing && !place->is_dir) {
-		place->error = ENOTDIR;
-	}
+	if (fd < 0 || describe(ch, fd, dst + strlen(path), place) < 0)
+		error = errno;
+	else if (place->missing && !place->is_dir)
+		error = ENOTDIR;
+	if (error)
+		*place = (struct walker_place){ .error = error };
 	sys_close(&fd);
 }
 

@@ -40,7 +40,6 @@ START_TEST(all_records)
 	ck_assert_str_eq(b.mounts.v[0].src, "/a");
 	ck_assert_str_eq(b.mounts.v[0].dst, "/b");
 	ck_assert(b.mounts.v[0].ro);
-	ck_assert(b.mounts.v[0].recursive);
 	ck_assert_int_eq(b.mounts.v[1].kind, MOUNT_TMPFS);
 	ck_assert_ptr_null(b.mounts.v[1].src);
 	ck_assert_str_eq(b.mounts.v[1].dst, "/run");
