@@ -46,6 +46,7 @@ static struct {
 	bool cwd_unnamed;  /* the helper could not be told the job's directory */
 	bool cwd_stand_in; /* ... and was told the one that Slurm takes for one it cannot enter */
 	/* of one task, between its two hooks */
+	bool entered; /* it is in the container, without privileges */
 	char *cwd;
 	int userns;
 } step = { .client = { .sock = -1 }, .userns = -1 };
@@ -340,6 +341,7 @@ int remote_task_privileged(spank_t sp)
 	if (answer == CLIENT_SIGNAL)
 		end_by(sig);
 	rc = joined(sp, answer, &in, why, &e);
+	step.entered = rc == 0;
 	if (mntns >= 0)
 		close(mntns);
 	client_joined_done(&in);
@@ -457,9 +459,15 @@ int remote_task_init(spank_t sp)
 {
 	struct err e = { "" };
 
-	if (!step.active)
+	if (!step.active || (step.entered && task_init(sp, &e) == 0))
 		return 0;
-	return task_init(sp, &e) < 0 ? fail(e.text) : 0;
+	/*
+	 * Slurm ignores a hook that fails where plugstack.conf says "optional", and
+	 * would run the command as it is.
+	 */
+	if (step.entered)
+		fail(e.text);
+	_exit(1);
 }
 
 /* --- task_exit and exit --- */

@@ -6,7 +6,8 @@
  *   init, init_post_opt, user_init  drain the node for a batch step: these keep the
  *                                   first failure as one line and return 0
  *   task_init_privileged, task_init the task ends with status 1 and the node stays:
- *                                   here the line is printed and -1 returned
+ *                                   here the line is printed, and -1 returned or
+ *                                   the task ended
  *   task_post_fork, task_exit, exit return 0
  * (all values negative: 22.05 and 24.11 ignore positive ones).
  *
@@ -33,7 +34,10 @@ void remote_user_init(void);
 /* In each task, as root: enter the container, give privileges up.  0 or -1. */
 int remote_task_privileged(spank_t sp);
 
-/* In each task, as the user: check, enter the working directory, close what leaks.  0 or -1. */
+/*
+ * In each task, as the user: check, enter the working directory, close what leaks.  0, or
+ * the task ends here: it must not go on where the hook before has failed either.
+ */
 int remote_task_init(spank_t sp);
 
 /* After the last task: nothing of ours may stay in the step's cgroup. */
