@@ -119,12 +119,13 @@ setup_every() {
     every_said
 }
 
-# rest [sbatch arguments]: sends a job from where no plugin is, with the variables ENV and no more.
+# rest [sbatch arguments]: sends a job from where no plugin is, with the variables ENV and no more. (sbatch empties its
+# own environment for --export-file; without --export=ALL that of 26.05 then loses the file's.)
 rest() {
     sed 's|^PlugStackConfig=.*|PlugStackConfig=/dev/null|' "$SLURM_CONF" | file_put "$BERTH_W/conf/no-plugin.conf"
     printf '%s\0' PATH=/usr/bin:/bin "${ENV[@]}" >"$NOTE/environment"
     ENV=(SLURM_CONF="$BERTH_W/conf/no-plugin.conf")
-    batch --export-file="$NOTE/environment" "$@"
+    batch --export=ALL --export-file="$NOTE/environment" "$@"
 }
 
 @test "every option: variables, in a job that has only these, as one sent by REST" {
