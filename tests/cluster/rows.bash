@@ -53,6 +53,18 @@ put() {
     [[ -z ${3:-} ]] || chown "berth$3:" "$2"
 }
 
+# trap_image FILE COMMANDS: the tree above, after COMMANDS have run in it, packed as $BERTH_IMAGES/trap-FILE (pack says
+# how); prints that path. Gone after the test.
+trap_image() {
+    local dir
+    dir=$(mktemp -d "$BATS_TEST_TMPDIR/tree.XXXXXX")
+    tree "$dir"
+    (cd "$dir" && eval "$2") || return 1
+    pack "$dir" "$BERTH_IMAGES/trap-$1"
+    rm -rf --one-file-system "$dir"
+    echo "$BERTH_IMAGES/trap-$1"
+}
+
 # marked DIR NAME: the tree says IMAGE_ID=NAME.
 marked() { sed -i "s/^IMAGE_ID=.*/IMAGE_ID=$2/" "$1/etc/os-release"; }
 
@@ -143,7 +155,7 @@ teardown() {
         plugstack_write
     fi
     while read -r m; do umount "$m"; done < <(awk -v w="$BERTH_W/work/" 'index($5, w) == 1 { print $5 }' /proc/self/mountinfo)
-    rm -rf --one-file-system "$BERTH_W/work"
+    rm -rf --one-file-system "$BERTH_W/work" "$BERTH_IMAGES"/trap-*
     common_teardown
 }
 
@@ -162,3 +174,16 @@ matches() {
     # shellcheck disable=SC2053 # a pattern
     [[ $output == $1 ]] || { printf 'expected to match: %s\n%s\n' "$1" "$output"; return 1; }
 }
+
+# only REGEX: every line of the output is such a one.
+only() {
+    [[ $(grep -cvxE -- "$1" <<<"$output") == 0 ]] || { sort <<<"$output" | uniq -c; return 1; }
+}
+
+# as_many A B: as many lines of the output are A as are B.
+as_many() {
+    [[ $(grep -cx -- "$1" <<<"$output") == $(grep -cx -- "$2" <<<"$output") ]] || { sort <<<"$output" | uniq -c; return 1; }
+}
+
+# mounted DIR: prints the command that prints where the host's directory DIR is mounted, to run inside.
+mounted() { printf 'awk %q /proc/self/mountinfo' "\$4 == \"$1\" { print \$5 }"; }

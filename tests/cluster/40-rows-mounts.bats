@@ -1,0 +1,315 @@
+#!/usr/bin/env bats
+# Images and mounts that lead somewhere else: rows 3, 4, 5, 10 and 13 of the threat table.
+
+load common
+load rows
+NEEDS_PLUGIN=yes
+
+# victim: a tree of root's outside all containers; victim_same: nothing has touched it.
+victim() {
+    install -d "$BERTH_W/work/victim/sub" "$BERTH_W/work/victim/a" "$BERTH_W/work/victim/b"
+    echo original >"$BERTH_W/work/victim/file"
+    echo original >"$BERTH_W/work/victim/sub/file"
+    : >"$BERTH_W/work/victim/null"
+    victim_hash >"$BATS_TEST_TMPDIR/victim"
+}
+victim_hash() {
+    {
+        find "$BERTH_W/work/victim" -printf '%P %i %M %u %g %s %T@ %C@\n'
+        find "$BERTH_W/work/victim" -type f -exec cat {} +
+        cat /proc/sys/kernel/core_pattern
+        find /etc -maxdepth 1 -name '*berth*' -o -maxdepth 1 -name 'null*' -o -maxdepth 1 -name 'pts' -o -maxdepth 1 -name shm
+    } | sha256sum
+}
+victim_same() { diff "$BATS_TEST_TMPDIR/victim" <(victim_hash); }
+
+# refused TEXT: a failed step, one line, which holds TEXT.
+refused() {
+    fails
+    one_berth_line
+    has "$1"
+}
+
+# ---- row 4: the image's /dev ----
+
+# shellcheck disable=SC2016 # expanded inside
+DEV_CHECK='[ -d /dev ] && [ ! -L /dev ] && [ "$(stat -f -c %T /dev)" = tmpfs ] &&
+    [ "$(stat -c "%t:%T %F" /dev/null)" = "1:3 character special file" ] &&
+    [ "$(stat -c "%t:%T %F" /dev/zero)" = "1:5 character special file" ] &&
+    [ "$(stat -c "%t:%T %F" /dev/ptmx)" = "5:2 character special file" ] &&
+    [ "$(stat -f -c %T /dev/pts)" = devpts ] && [ "$(stat -f -c %T /dev/shm)" = tmpfs ] &&
+    [ "$(readlink /dev/fd)" = /proc/self/fd ] && echo gone >/dev/null && echo its own dev'
+
+# own_dev KIND [srun arguments]: for each trap, the container has Berth's /dev, and nothing happens outside.
+own_dev() {
+    local kind=$1 img name
+    shift
+    victim
+    local -A traps=(
+        [link-etc]='ln -s /etc dev'
+        [link-up]='ln -s ../../../../../../../etc dev'
+        [link-victim]="ln -s ../../../../../../../$BERTH_W/work/victim dev"
+        [link-proc]='mkdir proc; ln -s /proc dev'
+        [link-loop]='ln -s dev dev'
+        [file]='echo no directory >dev'
+        [none]='rm -rf dev'
+        [null]='mkdir dev; ln -s /proc/sys/kernel/core_pattern dev/null'
+        [inside]="mkdir dev; cd dev; ln -s / pts; ln -s /etc shm; ln -s $BERTH_W/work/victim/null ptmx
+            ln -s /etc fd; mkdir zero; mkfifo full; ln -s /proc/self/mem tty; : >null; mknod random c 1 1"
+    )
+    for name in "${!traps[@]}"; do
+        img=$(trap_image "$name$kind" "${traps[$name]}")
+        [[ -z ${FOR:-} ]] || chown -R "$FOR": "$img"
+        run in_image "$img" "$@" -- sh -c "$DEV_CHECK"
+        ok
+        matches "its own dev" || { echo "with $name$kind"; return 1; }
+    done
+    victim_same
+}
+
+@test "row 4: traps in the image's /dev, squashfs" { own_dev .sqsh; }
+@test "row 4: traps in the image's /dev, erofs" { own_dev .erofs; }
+@test "row 4: traps in the image's /dev, a directory" { own_dev ''; }
+@test "row 4: traps in the image's /dev, through FUSE" { FOR=berthalice own_dev .sqsh; }
+@test "row 4: traps in the image's /dev, a directory of the user's" { FOR=berthalice own_dev ''; }
+@test "row 4: traps in the image's /dev, writable root" {
+    own_dev .sqsh --container-writable
+    FOR=berthalice own_dev '' --container-writable
+}
+
+@test "row 4: devices of an image's own /dev cannot be had" {
+    img=$(trap_image nodes.sqsh 'mkdir dev; mknod -m 666 dev/scratch c 231 193; mknod -m 666 scratch c 231 193')
+    run in_image "$img" sh -c 'ls -d /dev/scratch; cat /scratch'
+    fails
+    has "/dev/scratch: No such file"
+    has "can't open '/scratch': Permission denied"
+}
+
+@test "row 4: the user's directory image gets another /dev while the container is built" {
+    victim
+    dir=$(own alice race)
+    tree "$dir/root"
+    chown -R berthalice: "$dir"
+    as alice mkdir "$dir/root/dev"
+    as alice ln -s "$BERTH_W/work/victim" "$dir/root/other"
+    race alice "$dir/root/dev" "$dir/root/other"
+    run drive alice -i "$dir/root" -c / -n $((80 * ROUNDS)) -x "$DEV_CHECK"
+    race_end
+    # where the root itself changes under the build it may fail, and say so
+    only 'joined|its own dev|failed: .*'
+    as_many joined "its own dev"
+    has joined
+    victim_same
+}
+
+# ---- row 5: /proc and /sys ----
+
+# own_proc KIND [srun arguments]: as own_dev, for the image's /proc and /sys.
+# shellcheck disable=SC2016 # expanded inside
+PROC_CHECK='[ ! -L /proc ] && [ "$(stat -f -c %T /proc)" = proc ] && [ "$(cat /proc/self/comm)" = cat ] &&
+    [ ! -L /sys ] && [ "$(stat -f -c %T /sys)" = sysfs ] && [ -d /sys/class ] && echo its own proc'
+own_proc() {
+    local kind=$1 img name
+    shift
+    victim
+    local -A traps=(
+        [links]="ln -s /tmp/x proc; ln -s ../../../../../..$BERTH_W/work/victim sys"
+        [loop]='ln -s sys proc; ln -s proc sys'
+        [files]='echo no directory >proc; echo no directory >sys'
+        [none]='rm -rf proc sys'
+        [inside]="mkdir -p proc/sys/kernel proc/self sys; ln -s /proc/sys/kernel/core_pattern proc/self/comm
+            ln -s $BERTH_W/work/victim/file proc/self/oom_score_adj; ln -s $BERTH_W/work/victim sys/class"
+    )
+    for name in "${!traps[@]}"; do
+        img=$(trap_image "$name$kind" "${traps[$name]}")
+        run in_image "$img" "$@" -- sh -c "$PROC_CHECK"
+        ok
+        matches "its own proc" || { echo "with $name$kind"; return 1; }
+    done
+    victim_same
+}
+
+@test "row 5: traps in place of the image's /proc and /sys, squashfs" { own_proc .sqsh; }
+@test "row 5: traps in place of the image's /proc and /sys, erofs" { own_proc .erofs; }
+@test "row 5: traps in place of the image's /proc and /sys, a directory" { own_proc ''; }
+@test "row 5: traps in place of the image's /proc and /sys, writable root" { own_proc .sqsh --container-writable; }
+
+@test "row 5: a user's mount on or below /proc, /sys and /dev" {
+    dir=$(own alice fake)
+    as alice mkdir -p "$dir/self"
+    as alice sh -c "echo fake >$dir/file"
+    img=$(image tiny.sqsh)
+    cd /
+    for dst in /proc /proc/self /proc/sys/kernel /proc/../proc /tmp/../proc /./proc //proc/self /proc/ /sys /sys/fs/cgroup \
+        /dev /dev/shm /dev/pts /dev/null/../x; do
+        run in_image "$img" --container-mounts="$dir:$dst" true
+        refused --container-mounts
+    done
+    for spec in "$dir/file:/proc/self/comm" "$dir/file:/dev/null" tmpfs:/proc tmpfs:/sys tmpfs:/dev/shm; do
+        run in_image "$img" --container-mounts="$spec" true
+        refused --container-mounts
+    done
+}
+
+@test "row 5: a symlink of the image's, or of an earlier mount's, that leads a mount to /proc, /sys or /dev" {
+    dir=$(own alice fake)
+    as alice mkdir -p "$dir/self" "$dir/links"
+    img=$(trap_image links.sqsh 'mkdir proc sys dev; ln -s /proc p; ln -s ../proc/self q; ln -s sys/fs s; ln -s /dev d; ln -s p pp')
+    for dst in /p /p/self /d /d/shm /pp/self; do
+        run in_image "$img" --container-mounts="$dir:$dst" true
+        refused "which is the container's own"
+    done
+    # what these lead to is not in the image: they give way to the mount
+    for dst in /q /s; do
+        run in_image "$img" --container-mounts="$dir:$dst" sh -c "$(mounted "$dir")"
+        ok
+        matches "$dst"
+    done
+    for to in /proc ../../proc ../../../../../proc /proc/self /sys /dev /dev/shm /; do
+        as alice ln -sfn "$to" "$dir/links/to"
+        run in_image "$img" --container-mounts="$dir/links:/mnt,$dir/self:/mnt/to" true
+        refused "which is the container's own"
+    done
+}
+
+@test "row 5: the source of a mount is one of the kernel's own file systems" {
+    dir=$(own alice fake)
+    for to in /proc/self /proc/1 /proc /sys /sys/fs /dev /dev/pts /proc/self/root/proc; do
+        run in_image "$(image tiny.sqsh)" --container-mounts="$to:/mnt" true
+        refused "mount source"
+        as alice ln -sfn "$to" "$dir/to"
+        run in_image "$(image tiny.sqsh)" --container-mounts="$dir/to:/mnt" true
+        refused "mount source"
+    done
+}
+
+# calls REGEX [options of drive]: the calls of the helper and all its children that match, with descriptors' paths.
+calls() {
+    local what=$1
+    shift
+    drive alice "$@" -- strace -ff -y -qq -o "$BATS_TEST_TMPDIR/log" \
+        -e trace=%file,openat2,mknodat,fchownat,fchmodat,open_tree,move_mount,fsconfig "$(helper)" >"$BATS_TEST_TMPDIR/answer"
+    grep -qx joined "$BATS_TEST_TMPDIR/answer" || cat "$BATS_TEST_TMPDIR/answer"
+    # the keeper of images goes a moment later
+    wait_until 5 keeper_gone
+    cat "$BATS_TEST_TMPDIR"/log.* | grep -E "$what" | grep -v ' = -1 ' || :
+    rm "$BATS_TEST_TMPDIR"/log.*
+}
+keeper_gone() { [[ ! -e $BERTH_W/state/keeper.sock ]]; }
+
+# Nothing is written through the container's names, below which a user's mounts are.
+@test "row 5: the helper opens for writing what it made itself, its oom_score_adj and the loop control, no more" {
+    dir=$(own alice mine)
+    as alice mkdir "$dir/sub"
+    for how in "" "-m $dir:/mnt,$dir/sub:/mnt/a/b,tmpfs:/srv/x"; do
+        # shellcheck disable=SC2086 # words
+        run calls 'open.*(O_WRONLY|O_RDWR).*<' -i "$(image tiny.sqsh)" $how
+        only ".*<(/dev/loop-control|/proc/[0-9]+/oom_score_adj|$BERTH_W/state/top/etc/(passwd|group|hosts|resolv.conf))>"
+        has "/state/top/etc/passwd>"
+    done
+}
+
+# ---- row 3: destinations ----
+
+# where [AWK]: run inside: root and place of each mount that comes from the host's disk.
+# shellcheck disable=SC2016 # for awk
+WHERE='$4 != "/" || $5 == "/" { print $4, $5 }'
+
+@test "row 3: a destination that climbs out" {
+    dir=$(own alice mine)
+    for dst in ../x /../x /mnt/../../x /mnt/.. mnt .. / // /. '' /mnt/./../../../../etc; do
+        run in_image "$(image tiny.sqsh)" --container-mounts="$dir:$dst" true
+        refused --container-mounts
+    done
+}
+
+@test "row 3: symlinks of the image's, absolute and relative, lead no further than its root" {
+    dir=$(own alice mine)
+    victim
+    for kind in .sqsh .erofs ''; do
+        img=$(trap_image "links$kind" "mkdir -p a/b srv .$BERTH_W/work/victim; ln -s ../../../../../../../.. a/up
+            ln -s ../../../../../../..$BERTH_W/work/victim a/victim; ln -s $BERTH_W/work/victim b; ln -s /srv/../../../a/b c")
+        for dst in "/a/victim $BERTH_W/work/victim" "/b $BERTH_W/work/victim" "/b/new $BERTH_W/work/victim/new" \
+            "/a/up/srv /srv" "/c /a/b"; do
+            run in_image "$img" --container-mounts="$dir:${dst% *}" sh -c "$(mounted "$dir")"
+            ok
+            matches "${dst#* }"
+        done
+        run in_image "$img" --container-mounts="$dir:/a/up" true
+        refused "/a/up"
+    done
+    victim_same
+}
+
+@test "row 3: a symlink in a user's mount, for a mount below it" {
+    dir=$(own alice mine)
+    victim
+    as alice mkdir "$dir/x" "$dir/y"
+    for to in "$BERTH_W/work/victim" ../../../../../../../../.. "../../../../../../..$BERTH_W/work/victim" ../.. /etc; do
+        as alice ln -sfn "$to" "$dir/x/a"
+        run in_image "$(image tiny.sqsh)" --container-mounts="$dir/x:/mnt,$dir/y:/mnt/a/b" -- \
+            sh -c "$(mounted "$dir/y")"
+        if ((status == 0)); then matches "/*/b"; else one_berth_line; fi
+    done
+    victim_same
+}
+
+# flipped: while names change places, containers with two mounts, one in the other, are built: each has nothing but
+# its own mounts, at places in the container, or there is none and a line says why. In both cases the host's mounts
+# stay (the census) and the victim is not touched.
+flipped() {
+    local root=$1 allowed='(/|/tmp|/dev|/home/berthalice|/proc|/sys).*|.*/[xy] (/.*)?/(a|b|c|etc|victim|sub|mnt)'
+    shift
+    run drive alice -i "$root" -m "$1" -c / -n $((150 * ROUNDS)) -x "awk '$WHERE' /proc/self/mountinfo; echo end"
+    race_end
+    only "joined|end|failed: .*|$allowed"
+    hasnt "$BERTH_W/work/victim "
+    as_many joined end
+    has joined
+    victim_same
+}
+
+@test "row 3: a directory of the image flips to a symlink out and back" {
+    victim
+    dir=$(own alice flip)
+    tree "$dir/root"
+    chown -R berthalice: "$dir"
+    as alice mkdir -p "$dir/root/mnt/a" "$dir/x" "$dir/y"
+    as alice ln -s "../../../../../../../$BERTH_W/work/victim" "$dir/root/mnt/other"
+    race alice "$dir/root/mnt/a" "$dir/root/mnt/other"
+    flipped "$dir/root" "$dir/x:/mnt/a,$dir/y:/mnt/a/b"
+    as_many joined ".*/y /.*"
+}
+
+@test "row 3: a directory in a user's mount flips to a symlink out and back" {
+    victim
+    dir=$(own alice flip)
+    as alice mkdir -p "$dir/x/a/b" "$dir/y"
+    as alice ln -s "../../../../../../../$BERTH_W/work/victim" "$dir/x/other"
+    race alice "$dir/x/a" "$dir/x/other"
+    flipped "$(image tiny.sqsh)" "$dir/x:/mnt,$dir/y:/mnt/a/b"
+    as_many joined ".*/y /.*"
+}
+
+@test "row 3: a directory in a user's mount flips to a symlink to /proc and back" {
+    victim
+    dir=$(own alice flip)
+    as alice mkdir -p "$dir/x/a/self" "$dir/y"
+    as alice ln -s /proc "$dir/x/other"
+    race alice "$dir/x/a" "$dir/x/other"
+    run drive alice -i "$(image tiny.sqsh)" -m "$dir/x:/mnt,$dir/y:/mnt/a/self" -c / -n $((150 * ROUNDS)) \
+        -x "$(mounted "$dir/y")"
+    race_end
+    only "joined|/mnt/a/self|/mnt/other/self|failed: .*"
+    as_many joined "/mnt/.*"
+    has joined
+    has "which is the container's own"
+}
+
+@test "row 3: a directory is moved out of a user's mount and back" {
+    victim
+    dir=$(own alice flip)
+    as alice mkdir -p "$dir/x/a/b" "$dir/out" "$dir/y"
+    race alice "$dir/x/a" "$dir/out"
+    flipped "$(image tiny.sqsh)" "$dir/x:/mnt,$dir/y:/mnt/a/b"
+}
