@@ -88,10 +88,15 @@ static void server_child(const char *prog, const struct ids *who, const struct i
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setrlimit(RLIMIT_CORE, &no_core);
-	if (chdir("/") < 0 || ids_become(who, 0, &e) < 0 || fuse_filter_install() < 0 ||
-	    /* after the change of ids, which clears it */
-	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != helper) {
-		dprintf(2, "%s\n", e.text[0] ? e.text : strerror(errno));
+	if (chdir("/") < 0 || ids_become(who, 0, &e) < 0)
+		err_sys(&e, errno, "cannot become user %u", who->uid);
+	else if (fuse_filter_install() < 0)
+		err_sys(&e, errno, "cannot set its system call filter");
+	/* after the change of ids, which clears it */
+	else if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != helper)
+		err_sys(&e, errno, "cannot be tied to the container helper");
+	if (e.text[0]) {
+		dprintf(2, "%s\n", e.text);
 		_exit(126);
 	}
 	execve(prog, argv, envp);
