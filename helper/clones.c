@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 #include "dev.h"
@@ -160,6 +161,29 @@ static int clone_tmpfs(struct work *w, const struct plan_bind *bind)
 	return sys_new_fs("tmpfs", ATTR_BIND | (bind->ro ? MOUNT_ATTR_RDONLY : 0), options);
 }
 
+/*
+ * A device's node is made anew in the container's /dev, so the mount that it was found
+ * on has to allow devices: a user may have brought his own nodes on one that does not.
+ */
+static int add_device(struct work *w, const struct plan_bind *bind, const struct stat *st)
+{
+	struct statvfs fs;
+
+	if (!path_within(bind->dst, "/dev"))
+		return err_set(w->e,
+			       "mount to %s: a device works only below /dev in the container; "
+			       "give it as SRC alone",
+			       bind->dst);
+	if (fstatvfs(bind->fd, &fs) < 0)
+		return err_sys(w->e, errno, "mount to %s: its source", bind->dst);
+	if (fs.f_flag & ST_NODEV)
+		return err_set(w->e,
+			       "mount to %s: the device's node is on a file system that is mounted "
+			       "nodev",
+			       bind->dst);
+	return dev_add(w->c->dev, bind->dst, st, w->e);
+}
+
 static int clone_bind(struct work *w, size_t i)
 {
 	const struct plan_bind *bind = &w->t->p->binds[i];
@@ -176,15 +200,8 @@ static int clone_bind(struct work *w, size_t i)
 	}
 	if (fstat(bind->fd, &st) < 0)
 		return err_sys(w->e, errno, "mount to %s: its source", bind->dst);
-	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
-		if (!path_within(bind->dst, "/dev"))
-			return err_set(
-				w->e,
-				"mount to %s: a device works only below /dev in the container; "
-				"give it as SRC alone",
-				bind->dst);
-		return dev_add(w->c->dev, bind->dst, &st, w->e);
-	}
+	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
+		return add_device(w, bind, &st);
 	if (path_within(bind->dst, "/dev"))
 		return err_set(
 			w->e,
