@@ -89,12 +89,18 @@ slurmd_start() {
     daemon unshare --uts sh -c 'echo "$1" >/proc/sys/kernel/hostname && exec slurmd -N "$1" -f "$SLURM_CONF"' sh "$1"
 }
 
-# daemons_start: slurmctld and every slurmd; returns when all nodes are idle.
+# daemons_run: all have written their pids. (A slurmctld that starts again takes its nodes for idle at once.)
+daemons_run() {
+    local name
+    while read -r name; do pid_of "$name" >/dev/null || return 1; done < <(slurm_names)
+}
+
+# daemons_start: slurmctld and every slurmd; returns when all run and all nodes are idle.
 daemons_start() {
     local n
     daemon slurmctld -f "$SLURM_CONF"
     for n in $BERTH_NODES; do slurmd_start "$n"; done
-    wait_until 30 nodes_are idle && return 0
+    wait_until 10 daemons_run && wait_until 30 nodes_are idle && return 0
     warn "the nodes did not become idle:"
     sinfo -N -o '%N %T %E' >&2
     tail -n 15 "$BERTH_W"/log/*.log >&2
