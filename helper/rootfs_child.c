@@ -306,6 +306,20 @@ static int fill_top(struct build *b)
 
 /* ---- 3. the overlay and everything on it ---- */
 
+static int attach(struct build *b, int tree, int at, const char *dst)
+{
+	if (sys_attach(tree, at) == 0)
+		return 0;
+	if (errno == ELOOP)
+		return err_set(
+			&b->e,
+			"cannot mount at %.200s: below its source a mount namespace is kept "
+			"(job_container/tmpfs and snap do that); mount the directories in it "
+			"that you need",
+			dst);
+	return err_sys(&b->e, errno, "cannot mount at %.200s", dst);
+}
+
 static int attach_at(struct build *b, int tree, const char *dst, bool dir, bool own)
 {
 	char path[4300];
@@ -326,10 +340,8 @@ static int attach_at(struct build *b, int tree, const char *dst, bool dir, bool 
 				"mount destination %.200s leads to %.200s, which is the container's "
 				"own",
 				dst, inside[0] ? inside : "/");
-		else if (sys_attach(tree, at) < 0)
-			err_sys(&b->e, errno, "cannot mount at %.200s", dst);
 		else
-			rc = 0;
+			rc = attach(b, tree, at, dst);
 	}
 	close(at);
 	return rc;
