@@ -313,3 +313,147 @@ flipped() {
     race alice "$dir/x/a" "$dir/out"
     flipped "$(image tiny.sqsh)" "$dir/x:/mnt,$dir/y:/mnt/a/b"
 }
+
+# ---- row 10: setuid, file capabilities and device nodes ----
+
+# privileges DIR: programs that would raise their user on a file system that allowed it, and device nodes.
+privileges() {
+    local me
+    me=$(tool inside)
+    install -D -m 4755 "$me" "$1/opt/suid"
+    install -m 6755 -o berthbob -g berthgrp "$me" "$1/opt/bob"
+    install -m 755 "$me" "$1/opt/caps"
+    install -m 755 "$me" "$1/opt/plain"
+    # version 2, effective: cap_setuid, cap_dac_override and cap_sys_admin permitted
+    python3 -c 'import os, struct, sys
+os.setxattr(sys.argv[1], "security.capability", struct.pack("<IIIII", 0x02000001, 1 << 1 | 1 << 7 | 1 << 21, 0, 0, 0))' "$1/opt/caps"
+    mknod -m 666 "$1/opt/node" c 231 193
+    mknod -m 666 "$1/opt/mem" c 1 1
+    mknod -m 666 "$1/opt/disk" b 7 0
+}
+
+# shellcheck disable=SC2016 # expanded inside
+PRIVILEGES='for p in plain suid bob caps; do $AT/opt/$p; done; $AT/opt/plain open $AT/opt/node $AT/opt/mem $AT/opt/disk'
+
+# powerless: what PRIVILEGES printed: four times the user, and no device.
+powerless() {
+    local u g
+    u=$(id -u berthalice) g=$(id -g berthalice)
+    ok
+    lines 7
+    only "uid $u $u $u gid $g $g $g caps 0 nnp 1|.*/(node|mem|disk) EACCES"
+}
+
+@test "row 10: the test itself: on the host the programs raise their user, the node opens" {
+    dir=$(own alice here)
+    privileges "$dir"
+    run as alice AT="$dir" sh -c "$PRIVILEGES"
+    has "uid $(id -u berthalice) 0 0"
+    has "uid $(id -u berthalice) $(id -u berthbob)"
+    has "caps 2000"
+    has "node ENXIO"
+}
+
+@test "row 10: in an image of every kind, trusted" {
+    dir=$BATS_TEST_TMPDIR/tree
+    tree "$dir"
+    privileges "$dir"
+    for kind in .sqsh .erofs ''; do
+        pack "$dir" "$BERTH_IMAGES/trap-priv$kind"
+        for how in --container-readonly --container-writable; do
+            run in_image "$BERTH_IMAGES/trap-priv$kind" "$how" -- sh -c "$PRIVILEGES"
+            powerless
+        done
+    done
+    "$BERTH_TOP/tests/images/mksif" "$BERTH_IMAGES/trap-priv.sqsh" "$BERTH_IMAGES/trap-priv.sif"
+    run in_image "$BERTH_IMAGES/trap-priv.sif" sh -c "$PRIVILEGES"
+    powerless
+    install -d "$BERTH_IMAGES/trap-bundle"
+    cp "$BERTH_TOP/tests/images/config.json" "$BERTH_IMAGES/trap-bundle/"
+    mv "$BERTH_IMAGES/trap-priv" "$BERTH_IMAGES/trap-bundle/rootfs"
+    mkdir -p "$BERTH_IMAGES"/trap-bundle/rootfs/srv/{work,tmpfs}
+    run in_image "$BERTH_IMAGES/trap-bundle" sh -c "$PRIVILEGES"
+    powerless
+}
+
+@test "row 10: in an image of the user's, through FUSE and as a directory" {
+    dir=$(own alice mine)
+    tree "$dir/root"
+    privileges "$dir/root"
+    pack "$dir/root" "$dir/root.sqsh"
+    chown berthalice: "$dir/root.sqsh"
+    for how in --container-readonly --container-writable; do
+        run in_image "$dir/root.sqsh" "$how" -- sh -c "$PRIVILEGES"
+        powerless
+        run in_image "$dir/root" "$how" -- sh -c "$PRIVILEGES"
+        powerless
+    done
+}
+
+# flags IMAGE [srun arguments]: every mount in the container is nosuid, and nodev but for /dev.
+# shellcheck disable=SC2016 # for awk
+FLAGS='$6 !~ /(^|,)nosuid(,|$)/ { print "suid", $5 }
+    $6 !~ /(^|,)nodev(,|$)/ && $5 !~ "^/dev(/|$)" { print "dev", $5 }
+    END { if (NR > 4) print "read" }'
+flags() {
+    run in_image "$1" "${@:2}" -- awk "$FLAGS" /proc/self/mountinfo
+    ok
+    matches read
+}
+
+@test "row 10: in a bind, recursive or not, with a mount below it that has neither flag" {
+    dir=$(own alice binds)
+    privileges "$dir"
+    install -d "$dir/sub"
+    mount -t tmpfs -o suid,dev,exec none "$dir/sub"
+    privileges "$dir/sub"
+    install -d "$dir/sub/deep"
+    mount -t tmpfs -o suid,dev,exec none "$dir/sub/deep"
+    privileges "$dir/sub/deep"
+    run as alice AT="$dir/sub/deep" sh -c "$PRIVILEGES"
+    has "uid $(id -u berthalice) 0 0"
+    has "node ENXIO"
+    img=$(image tiny.sqsh)
+    for how in '' :bind :rbind :rprivate :ro :rw+rbind :rslave; do
+        for at in /mnt /mnt/sub /mnt/sub/deep; do
+            run in_image "$img" --container-mounts="$dir:/mnt$how" --export=ALL,AT=$at -- sh -c "$PRIVILEGES"
+            powerless
+        done
+        flags "$img" --container-mounts="$dir:/mnt$how"
+    done
+    umount "$dir/sub/deep" "$dir/sub"
+}
+
+@test "row 10: the flags of all mounts, for every kind of image and with all that can be mounted" {
+    dir=$(own alice all)
+    for img in "$(image tiny.sqsh)" "$(image base.erofs)" "$(image base)" "$(image bundle)" "$(image_of alice tiny.sqsh)"; do
+        flags "$img"
+        flags "$img" --container-writable
+        flags "$img" --container-mounts="tmpfs:/mnt,$dir:/opt/x,/etc:/opt/etc,/usr:/opt/usr" --container-mount-home \
+            --container-unshare=net,ipc,uts
+    done
+}
+
+@test "row 10: mknod, inside" {
+    run in_image "$(image tiny.sqsh)" --container-writable -- mknod /tmp/berth-node c 231 193
+    fails
+    has "Operation not permitted"
+    run in_image "$(image tiny.sqsh)" --container-writable -- mknod /dev/node c 231 193
+    fails
+}
+
+# What the mount on the host forbids is not to be had by asking for the node.
+@test "row 10: a device node on a nodev mount, asked for as a device" {
+    dir=/dev/berth-test$BERTH_SLOT
+    install -d -m 1777 "$dir"
+    install -d "$BERTH_W/work/nodev"
+    mount -t tmpfs -o nodev none "$BERTH_W/work/nodev"
+    mknod -m 666 "$BERTH_W/work/nodev/node" c 231 193
+    as alice ln -s "$BERTH_W/work/nodev/node" "$dir/link"
+    run as alice "$(tool inside)" open "$dir/link"
+    matches "$dir/link EACCES"
+    run in_image "$(image tiny.sqsh)" --container-mounts="$dir/link" ls "$dir"
+    rm -rf "$dir"
+    umount "$BERTH_W/work/nodev"
+    refused nodev
+}

@@ -154,7 +154,7 @@ teardown() {
         unset BERTH_ARGS
         plugstack_write
     fi
-    while read -r m; do umount "$m"; done < <(awk -v w="$BERTH_W/work/" 'index($5, w) == 1 { print $5 }' /proc/self/mountinfo)
+    while read -r m; do umount "$m"; done < <(awk -v w="$BERTH_W/work/" 'index($5, w) == 1 { print $5 }' /proc/self/mountinfo | sort -r)
     rm -rf --one-file-system "$BERTH_W/work" "$BERTH_IMAGES"/trap-*
     common_teardown
 }
