@@ -50,6 +50,7 @@ struct step {
 	bool user_kernel_mount;
 
 	char *cwd;
+	bool sound;   /* request and configuration are: what failed may be tried again */
 	bool rebased; /* built in the job's own mount namespace */
 	struct container container;
 	struct joined joined; /* env: borrowed from plan, or from the joined step */
@@ -180,6 +181,7 @@ static int prepare(struct step *s)
 	s->join_fd = join_listen(s->state, &s->r, &s->e);
 	if (s->join_fd < 0)
 		return -1;
+	s->sound = true;
 	if (s->r.join)
 		return 0;
 	if (!s->r.image || s->r.image[0] != '/')
@@ -372,7 +374,7 @@ static void answer_join(struct step *s, int reply)
 
 static void on_join(struct step *s, const int *fds, unsigned nfds)
 {
-	if (nfds == 2 && !s->rebased && !s->r.join && s->cwd)
+	if (nfds == 2 && s->sound && !s->rebased && !s->r.join && s->cwd)
 		rebase(s, fds[1]);
 	if (nfds >= 1)
 		answer_join(s, fds[0]);
