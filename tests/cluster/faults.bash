@@ -172,11 +172,13 @@ step_end() {
 # in_our_cgroups PID: does a process belong to a job of ours, or did it?
 in_our_cgroups() { grep -qE "slurm_(${BERTH_NODES// /|})/" "/proc/$1/cgroup" 2>/dev/null; }
 
-# stepd_of JOB.STEP: pid of its slurmstepd.
+# stepd_of JOB.STEP: pid of its slurmstepd, which calls itself "slurmstepd: [JOB.STEP]" as far as the name of its
+# program left room for that: 20 bytes.
 stepd_of() {
-    local pid
-    for pid in $(pgrep -f "^slurmstepd: \\[$1\\]"); do
-        if in_our_cgroups "$pid"; then echo "$pid"; return 0; fi
+    local pid title
+    for pid in $(pgrep -f '^slurmstepd: \['); do
+        IFS= read -r -d '' title <"/proc/$pid/cmdline" || continue
+        if [[ "slurmstepd: [$1]" == "$title"* ]] && in_our_cgroups "$pid"; then echo "$pid"; return 0; fi
     done
     return 1
 }
@@ -234,7 +236,8 @@ stale_gone() {
     wait_until 5 name_gone
 }
 
-name_gone() { ! compgen -G "$BERTH_W/state/step-${STEP/batch/4294967291}@*" >/dev/null; }
+name_there() { compgen -G "$BERTH_W/state/step-${STEP/batch/4294967291}@*" >/dev/null; }
+name_gone() { ! name_there; }
 
 # ---- things that hang, are missing, or are not what they should be ----
 
