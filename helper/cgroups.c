@@ -104,12 +104,12 @@ static int write_pid(const char *dir, pid_t pid)
 	return sys_write_file(AT_FDCWD, path, number);
 }
 
-static int open_procs(const char *dir)
+static int open_procs(const char *dir, int flags)
 {
 	char path[2 * PATH_MAX + 16];
 
 	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
-	return open(path, O_WRONLY | O_CLOEXEC);
+	return open(path, flags | O_CLOEXEC);
 }
 
 static bool find_exit(struct place *p, void *arg)
@@ -117,25 +117,31 @@ static bool find_exit(struct place *p, void *arg)
 	struct cgroups_exits *x = arg;
 	const char *job = strstr(p->path, "/job_"), *uid = strstr(p->path, "/uid_");
 	char dir[2 * PATH_MAX];
-	int fd;
+	int to, from;
 
 	if (!job && !uid)
 		return true;
 	if (p->controllers[0]) {
-		fd = open_procs(p->mount);
+		to = open_procs(p->mount, O_WRONLY);
 	} else {
 		snprintf(dir, sizeof(dir), "%s%.*s/system", p->mount,
 			 (int)(job ? job - p->path : 0), p->path);
-		fd = open_procs(dir);
-		if (fd < 0) {
-			snprintf(dir, sizeof(dir), "%s%.*s/berth", p->mount,
-				 (int)(job ? job - p->path : 0), p->path);
+		to = open_procs(dir, O_WRONLY);
+		if (to < 0) {
+			strcpy(strrchr(dir, '/'), "/berth");
 			mkdir(dir, 0755);
-			fd = open_procs(dir);
+			to = open_procs(dir, O_WRONLY);
 		}
 	}
-	if (fd >= 0)
-		x->fd[x->n++] = fd;
+	snprintf(dir, sizeof(dir), "%s%s", p->mount, p->path);
+	from = open_procs(dir, O_RDONLY);
+	if (from >= 0 && to >= 0) {
+		x->from[x->n] = from;
+		x->to[x->n++] = to;
+	} else {
+		sys_close(&from);
+		sys_close(&to);
+	}
 	return x->n < CGROUPS_EXITS_MAX;
 }
 
@@ -145,13 +151,26 @@ void cgroups_find_exits(struct cgroups_exits *ret)
 	each_place(getpid(), find_exit, ret);
 }
 
+/* Those of our session that are listed in from: our children cannot be anybody else's. */
+static void take_exit(int from, int to)
+{
+	size_t len;
+	char *save = NULL, *text = sys_read_all(from, PROC_FILE_MAX, &len);
+
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save))
+		if (getsid((pid_t)strtol(line, NULL, 10)) == getsid(0))
+			(void)!write(to, line, strlen(line));
+	free(text);
+}
+
 void cgroups_take_exits(struct cgroups_exits *x)
 {
 	while (x->n > 0) {
-		int *fd = &x->fd[--x->n];
-
-		(void)sys_write_all(*fd, "0", 1);
-		sys_close(fd);
+		x->n--;
+		take_exit(x->from[x->n], x->to[x->n]);
+		sys_close(&x->from[x->n]);
+		sys_close(&x->to[x->n]);
 	}
 }
 

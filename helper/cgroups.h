@@ -10,18 +10,18 @@
 
 #define CGROUPS_EXITS_MAX 32
 
-/* Where this process goes when it leaves: open cgroup.procs files. */
+/* A way out for each hierarchy: the open cgroup.procs of where this process is, and of where it goes. */
 struct cgroups_exits {
-	int fd[CGROUPS_EXITS_MAX];
+	int from[CGROUPS_EXITS_MAX], to[CGROUPS_EXITS_MAX];
 	size_t n;
 };
 
 /*
- * Leave every cgroup of a Slurm job or step: v1, to the hierarchy's root; v2, to
- * "system" or "berth" beside the jobs in slurmstepd's scope.  Best effort: a
- * hierarchy that cannot be left is left alone.  A process that loses sight of the
- * hierarchies opens the exits before.  Going costs about 10 ms, during which nothing on
- * the node can fork: do it when nobody waits.
+ * Leave every cgroup of a Slurm job or step, with all processes of our session that
+ * are there: v1, to the hierarchy's root; v2, to "system" or "berth" beside the jobs in
+ * slurmstepd's scope.  Best effort: a hierarchy that cannot be left is left alone.  A
+ * process that loses sight of the hierarchies opens the exits before.  Going costs
+ * about 10 ms, during which nothing on the node can fork: do it when nobody waits.
  */
 void cgroups_find_exits(struct cgroups_exits *ret);
 void cgroups_take_exits(struct cgroups_exits *x);

@@ -23,10 +23,11 @@
  * (O_PATH or readable).  Starts a keeper at need.  On success *ret_mount is a detached
  * clone of the mount (ro, nosuid, nodev) and *ret_hold a connection: the image counts
  * as used until it is closed, and stays linger seconds longer.
- * 0, or -1 with *e after at most timeout_ms.
+ * 0, or -1 with *e after at most timeout_ms, or when alive (see opener.h) says that
+ * slurmstepd is gone.
  */
-int keeper_get(int state, int file, const struct image_info *info, unsigned linger, int timeout_ms,
-	       int *ret_mount, int *ret_hold, struct err *e);
+int keeper_get(int state, int file, const struct image_info *info, unsigned linger, int alive,
+	       int timeout_ms, int *ret_mount, int *ret_hold, struct err *e);
 
 /* Body of berth-helper --keep: serve the listening socket fd until idle. Exit code. */
 int keeper_main(int listen_fd, int state);

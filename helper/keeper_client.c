@@ -14,6 +14,7 @@
 
 #include "keeper.h"
 #include "keeper_wire.h"
+#include "opener.h"
 #include "request.h"
 #include "sys.h"
 #include "wire.h"
@@ -66,12 +67,12 @@ void keeper_reply(int sock, int error, int tree)
 	(void)msg_send(sock, &status, sizeof(status), &tree, error ? 0 : 1);
 }
 
-int keeper_reply_recv(int sock, int timeout_ms, int *ret_tree)
+int keeper_reply_recv(int sock, int alive, int timeout_ms, int *ret_tree)
 {
 	uint32_t status;
 	int fds[REQUEST_FDS_MAX];
 	unsigned nfds = 1;
-	ssize_t n = msg_recv(sock, &status, sizeof(status), fds, &nfds, NULL, timeout_ms);
+	ssize_t n = child_recv(sock, alive, &status, sizeof(status), fds, &nfds, timeout_ms);
 
 	if (n == 0) {
 		errno = ECONNRESET;
@@ -173,8 +174,8 @@ static int connect_or_start(int state)
 	return s;
 }
 
-int keeper_get(int state, int file, const struct image_info *info, unsigned linger, int timeout_ms,
-	       int *ret_mount, int *ret_hold, struct err *e)
+int keeper_get(int state, int file, const struct image_info *info, unsigned linger, int alive,
+	       int timeout_ms, int *ret_mount, int *ret_hold, struct err *e)
 {
 	const struct keeper_ask ask = {
 		.kind = info->kind,
@@ -192,7 +193,7 @@ int keeper_get(int state, int file, const struct image_info *info, unsigned ling
 				       "cannot start the keeper of images in the state directory");
 		rc = keeper_ask_send(s, &ask, file);
 		if (rc == 0)
-			rc = keeper_reply_recv(s, timeout_ms, &tree);
+			rc = keeper_reply_recv(s, alive, timeout_ms, &tree);
 		if (rc == 0) {
 			*ret_mount = tree;
 			*ret_hold = s;

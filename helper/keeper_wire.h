@@ -26,6 +26,6 @@ void keeper_reply(int sock, int error, int tree);
  * Helper's side: 0 with *ret_tree, the keeper's errno as a positive number, or -1
  * with errno (ECONNRESET: the keeper went away: ask a new one).
  */
-int keeper_reply_recv(int sock, int timeout_ms, int *ret_tree);
+int keeper_reply_recv(int sock, int alive, int timeout_ms, int *ret_tree);
 
 #endif

@@ -13,10 +13,12 @@
 #include <unistd.h>
 
 #include "account.h"
+#include "cgroups.h"
 #include "envfile.h"
 #include "sys.h"
 #include "wire.h"
 
+#define SLOW_MS 500 /* what opens files and builds takes a few ms, unless storage is slow */
 #define ETC_FILE_MAX (ACCOUNT_FILE_MAX + 64 * 1024)
 
 int opener_start(const struct request *r, const struct config *c, int base, struct opener *ret,
@@ -54,16 +56,22 @@ void opener_stop(struct opener *o)
 ssize_t child_recv(int sock, int alive, void *buf, size_t size, int *fds, unsigned *nfds,
 		   int timeout_ms)
 {
-	int64_t end = sys_now_ms() + timeout_ms;
+	const int64_t end = sys_now_ms() + timeout_ms;
+	int64_t slow = sys_now_ms() + SLOW_MS;
 
 	for (;;) {
-		/* POLLIN of alive is ordinary traffic that can wait; only its end counts */
-		struct pollfd p[2] = { { sock, POLLIN, 0 }, { alive, 0, 0 } };
-		int64_t left = end - sys_now_ms();
-		int rc = left > 0 ? poll(p, 2, (int)left) : 0;
+		struct pollfd p[2] = { { sock, POLLIN, 0 }, { alive, POLLIN, 0 } };
+		int64_t now = sys_now_ms(), until = slow < end ? slow : end;
+		int rc = now < until ? poll(p, 2, (int)(until - now)) : 0;
 
 		if (rc < 0 && errno == EINTR)
 			continue;
+		if (rc == 0 && until < end) {
+			/* it may hang for good: then the job must be able to end without us */
+			cgroups_leave();
+			slow = end;
+			continue;
+		}
 		if (rc == 0)
 			errno = ETIMEDOUT;
 		else if (rc > 0 && p[0].revents)

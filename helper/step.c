@@ -115,7 +115,7 @@ static int mount_file(struct step *s)
 		return err_set(&s->e, "image %s: %s", s->r.image, e.text);
 	s->user_kernel_mount = trusted == 0 && s->c.kernel_mount_user_images;
 	if (trusted || s->user_kernel_mount) {
-		rc = keeper_get(s->state, s->plan.image, &s->plan.info, s->c.image_linger,
+		rc = keeper_get(s->state, s->plan.image, &s->plan.info, s->c.image_linger, s->alive,
 				timeout_ms(s), &s->image_root, &s->hold, &e);
 	} else {
 		rc = fuse_start(&s->c, &who, &s->plan.info, s->plan.image, &s->fuse, &s->image_root,
