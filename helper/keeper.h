@@ -18,16 +18,24 @@
 #define KEEPER_SOCKET "keeper.sock" /* in the state directory */
 
 /*
+ * Connect to the keeper, starting one at need, before it is known whether the image is
+ * one for it: a new keeper needs a moment.  The connection, or -1 (keeper_get tries again
+ * and says why).
+ */
+int keeper_early(int state);
+
+/*
  * Have the trusted image `file` mounted by the kernel (squashfs over one loop device,
  * erofs from the file where the kernel can).  state is the root-owned state directory
- * (O_PATH or readable).  Starts a keeper at need.  On success *ret_mount is a detached
+ * (O_PATH or readable).  *early: what keeper_early returned, taken over.  Starts a keeper
+ * at need.  On success *ret_mount is a detached
  * clone of the mount (ro, nosuid, nodev) and *ret_hold a connection: the image counts
  * as used until it is closed, and stays linger seconds longer.
  * 0, or -1 with *e after at most timeout_ms, or when alive (see opener.h) says that
  * slurmstepd is gone.
  */
-int keeper_get(int state, int file, const struct image_info *info, unsigned linger, int alive,
-	       int timeout_ms, int *ret_mount, int *ret_hold, struct err *e);
+int keeper_get(int state, int *early, int file, const struct image_info *info, unsigned linger,
+	       int alive, int timeout_ms, int *ret_mount, int *ret_hold, struct err *e);
 
 /* Body of berth-helper --keep: serve the listening socket fd until idle. Exit code. */
 int keeper_main(int listen_fd, int state);

@@ -9,7 +9,6 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "keeper.h"
@@ -116,13 +115,8 @@ static void become_keeper(int listen_fd, int state)
 {
 	char *const argv[] = { (char *)"berth-keeper", (char *)"--keep", NULL };
 	char *const envp[] = { NULL };
-	pid_t pid;
 
-	if (setsid() < 0)
-		_exit(1);
-	pid = fork();
-	if (pid != 0)
-		_exit(pid < 0);
+	/* our session stays its own: so we take it along when we leave the job's cgroups */
 	if (dup3(listen_fd, 20, 0) < 0 || dup3(state, 21, 0) < 0 || dup2(20, 3) < 0 ||
 	    dup2(21, 4) < 0)
 		_exit(1);
@@ -136,7 +130,7 @@ static int keeper_start(int state)
 {
 	struct sockaddr_un a;
 	socklen_t len = address(state, &a);
-	int status, s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	pid_t pid;
 
 	if (s < 0)
@@ -150,9 +144,11 @@ static int keeper_start(int state)
 	if (pid == 0)
 		become_keeper(s, state);
 	sys_close(&s);
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
-		return -1;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+	/*
+	 * Our child until we end, and then nobody's: nothing of it ends with us.  One that fails
+	 * closes the socket with it: clients see that.
+	 */
+	return pid < 0 ? -1 : 0;
 }
 
 static int connect_or_start(int state)
@@ -174,8 +170,13 @@ static int connect_or_start(int state)
 	return s;
 }
 
-int keeper_get(int state, int file, const struct image_info *info, unsigned linger, int alive,
-	       int timeout_ms, int *ret_mount, int *ret_hold, struct err *e)
+int keeper_early(int state)
+{
+	return connect_or_start(state);
+}
+
+int keeper_get(int state, int *early, int file, const struct image_info *info, unsigned linger,
+	       int alive, int timeout_ms, int *ret_mount, int *ret_hold, struct err *e)
 {
 	const struct keeper_ask ask = {
 		.kind = info->kind,
@@ -186,8 +187,9 @@ int keeper_get(int state, int file, const struct image_info *info, unsigned ling
 	int rc = -1;
 
 	for (int i = 0; i < TRIES; i++) {
-		int tree, s = connect_or_start(state);
+		int tree, s = *early >= 0 ? *early : connect_or_start(state);
 
+		*early = -1;
 		if (s < 0)
 			return err_sys(e, errno,
 				       "cannot start the keeper of images in the state directory");

@@ -147,7 +147,7 @@ END
     run as alice srun --container="$BERTH_IMAGES/none.sqsh" true
     fails
     has "$BERTH_IMAGES/none.sqsh"
-    nodes_are idle
+    wait_until 5 nodes_are idle
 }
 
 @test "sbatch with a missing image: fails, and the node is not drained" {
