@@ -300,6 +300,24 @@ static int check_dir_d(int dirfd, const char *dir, struct err *e)
 	return rc;
 }
 
+/* The state directory is looked at by who makes it; here, where it is. */
+static int check_state_place(const struct config *c, struct err *e)
+{
+	char *dir = strdup(c->state_dir), *last;
+	int rc;
+
+	if (!dir)
+		return err_set(e, "out of memory");
+	for (last = dir + strlen(dir); last > dir && last[-1] == '/';)
+		*--last = '\0';
+	last = strrchr(dir, '/');
+	if (last)
+		last[1] = '\0';
+	rc = trust_check_dir("state_dir", dir, e);
+	free(dir);
+	return rc;
+}
+
 int config_check_files(const struct config *c, const char *slurm_conf, struct err *e)
 {
 	char dir[4096] = "/etc/slurm";
@@ -318,6 +336,6 @@ int config_check_files(const struct config *c, const char *slurm_conf, struct er
 		close(fd);
 	}
 	for (size_t i = 0; i < c->trusted.n && rc == 0; i++)
-		rc = trust_check_dir(c->trusted.v[i], e);
-	return rc;
+		rc = trust_check_dir("trusted", c->trusted.v[i], e);
+	return rc < 0 ? -1 : check_state_place(c, e);
 }

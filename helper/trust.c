@@ -42,8 +42,11 @@ static const unsigned long fs_allowed[] = {
 	0xca451a4e, /* bcachefs */
 };
 
+#define LINKS_MAX 40 /* symlinks on the way to a directory, as the kernel allows */
+
 struct walk {
 	int fd; /* O_PATH of the component reached */
+	unsigned links;
 	struct stat st;
 	char *why;
 	size_t why_size;
@@ -110,21 +113,59 @@ static bool is_one_of(const struct stat *st, const struct config_list *dirs)
 	return false;
 }
 
-/*
- * Walk path, which is absolute and canonical.  dirs may be NULL (then *below is not
- * set).  On 1, w->fd and w->st are those of the last component.
- */
-static int walk_path(struct walk *w, char *path, const struct config_list *dirs, bool *below)
+/* The symlink link (closed here), found in w->fd: put what it leads to before rest. 0, or -1 with errno. */
+static int follow(struct walk *w, int link, char rest[PATH_MAX])
 {
-	char *save = NULL, *name;
+	char target[PATH_MAX], both[PATH_MAX];
+	ssize_t n = readlinkat(link, "", target, sizeof(target) - 1);
+	int len;
+
+	sys_close(&link);
+	if (n < 0)
+		return -1;
+	target[n] = '\0';
+	len = snprintf(both, sizeof(both), "%s/%s", target, rest);
+	if (len < 0 || (size_t)len >= sizeof(both) || ++w->links > LINKS_MAX) {
+		errno = ELOOP;
+		return -1;
+	}
+	memcpy(rest, both, (size_t)len + 1);
+	if (target[0] != '/')
+		return 0;
+	sys_close(&w->fd);
+	w->fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return w->fd < 0 ? -1 : 0;
+}
+
+/* Take the first name off path. false: there is none. */
+static bool next_name(char path[PATH_MAX], char name[PATH_MAX])
+{
+	const char *p = path + strspn(path, "/");
+	size_t n = strcspn(p, "/");
+
+	memcpy(name, p, n);
+	name[n] = '\0';
+	memmove(path, p + n, strlen(p + n) + 1);
+	return n > 0;
+}
+
+/*
+ * Walk path, which is absolute, and used up.  A symlink is followed if links is set: the
+ * directory that holds it is root's alone by then, and so the link is.  dirs may be NULL
+ * (then *below is not set).  On 1, w->fd and w->st are those of the last component.
+ */
+static int walk_path(struct walk *w, char path[PATH_MAX], bool links,
+		     const struct config_list *dirs, bool *below)
+{
+	char name[PATH_MAX];
+	struct stat st;
 	int rc;
 
 	w->fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (w->fd < 0)
 		return -1;
 	rc = component(w, "/");
-	for (name = strtok_r(path, "/", &save); rc == 1 && name;
-	     name = strtok_r(NULL, "/", &save)) {
+	while (rc == 1 && next_name(path, name)) {
 		int next;
 
 		if (dirs && is_one_of(&w->st, dirs))
@@ -132,6 +173,11 @@ static int walk_path(struct walk *w, char *path, const struct config_list *dirs,
 		next = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		if (next < 0)
 			return -1;
+		if (links && fstat(next, &st) == 0 && S_ISLNK(st.st_mode)) {
+			if (follow(w, next, path) < 0)
+				return -1;
+			continue;
+		}
 		close(w->fd);
 		w->fd = next;
 		rc = component(w, name);
@@ -159,7 +205,7 @@ int trust_image(int fd, const struct config_list *dirs, char *why, size_t why_si
 					   : "has more than one link");
 	if (sys_path_of(fd, path, sizeof(path)) < 0 || path[0] != '/')
 		return no(&w, "it", "has no path");
-	rc = walk_path(&w, path, dirs, &below);
+	rc = walk_path(&w, path, false, dirs, &below);
 	if (rc < 0)
 		rc = no(&w, "its path", "cannot be followed from the root directory");
 	if (rc == 1 && (w.st.st_dev != st.st_dev || w.st.st_ino != st.st_ino))
@@ -177,24 +223,23 @@ int trust_image(int fd, const struct config_list *dirs, char *why, size_t why_si
 	return rc;
 }
 
-int trust_check_dir(const char *path, struct err *e)
+int trust_check_dir(const char *key, const char *dir, struct err *e)
 {
-	char why[256] = "", *real = realpath(path, NULL);
+	char why[256] = "", path[PATH_MAX];
 	struct walk w = { .fd = -1, .why = why, .why_size = sizeof(why) };
-	int rc;
+	int rc, saved;
 
-	if (!real)
-		return errno == ENOENT ? 0 : err_sys(e, errno, "trusted=%s", path);
-	rc = walk_path(&w, real, NULL, NULL);
+	if ((size_t)snprintf(path, sizeof(path), "%s", dir) >= sizeof(path))
+		return err_sys(e, ENAMETOOLONG, "plugstack.conf: %s=%.80s", key, dir);
+	rc = walk_path(&w, path, true, NULL, NULL);
+	saved = errno;
 	if (rc == 1 && !S_ISDIR(w.st.st_mode))
 		rc = no(&w, "it", "is not a directory");
 	sys_close(&w.fd);
-	free(real);
-	if (rc == 1)
+	if (rc == 1 || (rc < 0 && saved == ENOENT))
 		return 0;
 	if (rc < 0)
-		return err_sys(e, errno, "trusted=%s", path);
-	return err_set(
-		e, "plugstack.conf: trusted=%s: %s; no container is started until that is mended",
-		path, why);
+		return err_sys(e, saved, "plugstack.conf: %s=%s", key, dir);
+	return err_set(e, "plugstack.conf: %s=%s: %s; no container is started until that is mended",
+		       key, dir, why);
 }

@@ -21,7 +21,12 @@
  */
 int trust_image(int fd, const struct config_list *dirs, char *why, size_t why_size, struct err *e);
 
-/* A trusted= directory must itself be what trust_image demands. 0 or -1 with *e. */
-int trust_check_dir(const char *path, struct err *e);
+/*
+ * May nobody but root put something into the directory, or another one in its place?  It,
+ * all above it, and all that symlinks on the way lead through must be as trust_image
+ * demands.  One that is not there is fine.  key: the plugstack argument that names it, for
+ * the message.  0 or -1 with *e.
+ */
+int trust_check_dir(const char *key, const char *dir, struct err *e);
 
 #endif
