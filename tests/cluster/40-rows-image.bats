@@ -418,6 +418,30 @@ site() {
     is_trusted "$BERTH_W/work/up/img/a.sqsh"
 }
 
+@test "row 19: a trusted or state directory that is reached through a user's symlink: no container at all" {
+    site img
+    dir=$(own alice links)
+    as alice ln -s "$BERTH_W/work/img" "$dir/link"
+    as alice ln -s "$BERTH_W/work" "$dir/work"
+    ln -s "$dir/work/img" "$BERTH_W/work/around"
+    ln -s img "$BERTH_W/work/straight"
+    for t in "$dir/link" "$dir/work/img" "$BERTH_W/work/around"; do
+        only_trusted "$t"
+        run in_image "$BERTH_W/work/img/a.sqsh" true
+        refused "links is not owned by root; no container is started until that is mended"
+        args "state_dir=$t/state"
+        run in_image "$BERTH_W/work/img/a.sqsh" true
+        refused "links is not owned by root; no container is started until that is mended"
+    done
+    [[ ! -e $BERTH_W/work/img/state ]]
+    only_trusted "$BERTH_W/work/straight/"
+    is_trusted "$BERTH_W/work/img/a.sqsh"
+    ln -s loop "$BERTH_W/work/loop"
+    only_trusted "$BERTH_W/work/loop"
+    run in_image "$BERTH_W/work/img/a.sqsh" true
+    refused "Too many levels of symbolic links"
+}
+
 # acl PATH PERM MASK: an ACL that gives alice PERM, cut down by MASK; the rest is 0755.
 acl() {
     python3 - "$1" "$2" "$3" "$(id -u berthalice)" <<'END'

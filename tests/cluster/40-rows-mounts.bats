@@ -457,3 +457,155 @@ flags() {
     umount "$BERTH_W/work/nodev"
     refused nodev
 }
+
+# Its flags are those of the host then. What is left is no_new_privs, and what the host itself forbids.
+@test "row 10: what the host mounts later, into a mount with rslave" {
+    dir=$(own alice later)
+    mount --bind "$dir" "$dir"
+    mount --make-shared "$dir"
+    as alice mkdir "$dir/sub"
+    # shellcheck disable=SC2016 # expanded inside
+    in_image "$(image tiny.sqsh)" -w "$(node 1)" --container-mounts="$dir:/mnt:rslave" -- sh -c 'echo up
+        until [ -e /mnt/sub/ready ]; do usleep 50000; done
+        for p in plain suid bob caps; do /mnt/sub/opt/$p; done' >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+    wait_until 10 grep -q up "$BATS_TEST_TMPDIR/out" 2>/dev/null
+    mount -t tmpfs -o suid,dev,exec none "$dir/sub"
+    privileges "$dir/sub"
+    touch "$dir/sub/ready"
+    wait $! || :
+    run grep -v 'srun: error' "$BATS_TEST_TMPDIR/out"
+    u=$(id -u berthalice) g=$(id -g berthalice)
+    # the kernel does not start a program whose capabilities it may not give
+    only "up|uid $u $u $u gid $g $g $g caps 0 nnp 1|.*sh: /mnt/sub/opt/caps: Operation not permitted"
+    lines 5
+    # and nothing goes the other way
+    run in_image "$(image tiny.sqsh)" --container-mounts="$dir:/mnt:rshared" true
+    refused "--container-mounts"
+    umount "$dir/sub" "$dir"
+}
+
+# ---- row 13: clean-up ----
+
+@test "row 13: the helper and the keeper of images remove by name in the state directory, and only what they made" {
+    dir=$(own alice mine)
+    as alice mkdir "$dir/sub"
+    for how in "" "-m $dir:/mnt,$dir/sub:/mnt/new/deep,tmpfs:/srv"; do
+        # shellcheck disable=SC2086 # words
+        run calls '(unlink|rmdir|rename|umount)' -i "$(image tiny.sqsh)" $how
+        only "unlinkat\([0-9]+<$BERTH_W/state>, \"(keeper.sock|step-[0-9]+\.0@[a-z0-9]*)\", 0\) += 0|umount2\(\"(\.|/img/[0-9]+)\", MNT_DETACH\) += 0|rmdir\(\"/img/[0-9]+\"\) += 0"
+        has keeper.sock
+        has umount2
+        has step-
+    done
+}
+
+# taken_away NAME: a step of alice's runs with all that a user can give; then NAME, of hers, becomes a symlink to the
+# victim, and the step is cancelled.
+taken_away() {
+    local dir=$BERTH_W/work/mine img
+    victim
+    own alice mine >/dev/null
+    tree "$dir/root"
+    mkdir -p "$dir/root/mnt"
+    as alice mkdir -p "$dir/cwd/sub" "$dir/bind/sub" "$dir/other"
+    pack "$dir/root" "$dir/root.sqsh"
+    chown -R berthalice: "$dir"
+    img=$dir/root
+    [[ $1 != root.sqsh ]] || img=$dir/root.sqsh
+    AS_CWD=$dir/cwd in_image "$img" --job-name=taken --container-mount-home \
+        --container-mounts="$dir/bind:/mnt,$dir/other:/mnt/new/deep" -- \
+        sh -c 'echo up; exec sleep 60' >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+    wait_until 10 grep -q up "$BATS_TEST_TMPDIR/out"
+    as alice mv "$dir/$1" "$dir/was"
+    as alice ln -s "$BERTH_W/work/victim" "$dir/$1"
+    as alice scancel -n taken
+    wait $! || :
+    victim_same
+    rm "$BATS_TEST_TMPDIR/out"
+}
+
+@test "row 13: the user's directories become symlinks to a victim's while the step runs" {
+    for name in cwd bind other root root.sqsh bind/sub; do taken_away "$name"; done
+}
+
+@test "row 13: the same while a helper is killed and another one sweeps" {
+    victim
+    dir=$(own alice mine)
+    as alice mkdir "$dir/bind"
+    in_image "$(image tiny.sqsh)" -w "$(node 1)" --container-mounts="$dir/bind:/mnt" -- sh -c 'echo up; exec sleep 60' \
+        >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+    wait_until 10 grep -q up "$BATS_TEST_TMPDIR/out"
+    helper=$(pgrep -n -f -x "$(helper)")
+    [[ $(readlink "/proc/$helper/exe") == "$(helper)" ]]
+    kill -KILL "$helper"
+    as alice mv "$dir/bind" "$dir/was"
+    as alice ln -s "$BERTH_W/work/victim" "$dir/bind"
+    as alice scancel -u berthalice -w "$(node 1)"
+    wait $! || :
+    run in_image "$(image tiny.sqsh)" -w "$(node 1)" -- true
+    ok
+    victim_same
+}
+
+@test "row 13: what does not belong in the state directory: nothing is followed, entered or emptied" {
+    victim
+    cd "$BERTH_W/state"
+    # names such as the helper's own, that a sweep looks at
+    install -d step-990.0/sub step-991.0
+    echo keep >step-990.0/sub/file
+    mount -t tmpfs none step-991.0
+    echo keep >step-991.0/file
+    ln -s "$BERTH_W/work/victim" step-992.0
+    ln -s "$BERTH_W/work/victim/file" step-993.0
+    ln "$BERTH_W/work/victim/sub/file" step-994.0
+    victim_hash >"$BATS_TEST_TMPDIR/victim"
+    install -d other
+    ln -s "$BERTH_W/work/victim" link
+    for i in 1 2; do
+        run in_image "$(image tiny.sqsh)" -- true
+        ok
+    done
+    run cat step-990.0/sub/file step-991.0/file
+    matches $'keep\nkeep'
+    [[ -d other && -L link ]]
+    # a second name is a name: that may go, the file stays
+    [[ $(cat "$BERTH_W/work/victim/file" "$BERTH_W/work/victim/sub/file") == $'original\noriginal' ]]
+    umount step-991.0
+    rm -rf step-99* other link
+    [[ -d $BERTH_W/work/victim/sub ]]
+}
+
+@test "row 13: a state directory that is a symlink, not root's, open to others, or in a place that others can change" {
+    victim
+    at=$BERTH_W/work/place
+    refused_state() {
+        args "state_dir=$1"
+        run in_image "$(image tiny.sqsh)" true
+        refused "state"
+        has "$2"
+    }
+    install -d "$at"
+    install -d -m 700 "$at/real"
+    ln -s real "$at/link"
+    refused_state "$at/link" "$at/link"
+    for mode in 755 770 701; do
+        install -d -m "$mode" "$at/open"
+        refused_state "$at/open" "with mode 0$mode"
+    done
+    install -d -m 700 -o berthalice "$at/alice"
+    refused_state "$at/alice" "owned by"
+    # root's, but alice can put another one in its place
+    dir=$(own alice place2)
+    install -d -m 700 "$dir/state"
+    refused_state "$dir/state" "not owned by root"
+    refused_state "$dir/new" "not owned by root"
+    install -d -m 1777 "$at/sticky"
+    refused_state "$at/sticky/state" "writable by group or others"
+    as alice ln -s "$BERTH_W/work/victim/sub" "$dir/link"
+    refused_state "$dir/link/state" "$dir"
+    [[ ! -e $dir/new && ! -e $BERTH_W/work/victim/sub/state ]]
+    victim_same
+    args "state_dir=$at/real/state"
+    run in_image "$(image tiny.sqsh)" -- true
+    ok
+}

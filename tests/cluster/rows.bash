@@ -150,6 +150,7 @@ teardown() {
     local m
     [[ -z ${RACE:-} ]] || race_end || :
     [[ -z ${TRACE:-} ]] || trace_end
+    no_jobs || scancel -s KILL --nodelist="${BERTH_NODES// /,}"
     if [[ ${ARGS_CHANGED:-no} == yes ]]; then
         unset BERTH_ARGS
         plugstack_write

@@ -4,7 +4,6 @@
  * inside open PATH...: how an open of each for reading and writing ends: "PATH OK" or
  * "PATH ENXIO", one line each.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
