@@ -75,7 +75,7 @@ struct request {
 	char *image;  /* absolute path; or NULL with join set */
 	char *mounts; /* as in --container-mounts */
 	char *workdir;
-	char *env_names;  /* as in --container-env */
+	char *env_names;  /* of --container-env, those that the job has */
 	char *unshare;	  /* as in --container-unshare */
 	char *join;	  /* as in --container-join */
 	char *script;	  /* batch script on the host, slurmd's spool; else NULL */

@@ -220,6 +220,35 @@ static void get_pwd(spank_t sp, struct request *r)
 		free(buf);
 }
 
+/*
+ * Those of the names of --container-env that the job has a value for, as the option is
+ * spelt; malloced, or NULL if there is none.  For the others the image's value holds.
+ */
+static char *names_set(spank_t sp, const char *names)
+{
+	char *out = malloc(strlen(names) + 1), *end = out, value[1];
+
+	while (out && *names) {
+		size_t n = strcspn(names, ",");
+		spank_err_t rc;
+
+		memcpy(end, names, n);
+		end[n] = '\0';
+		rc = spank_getenv(sp, end, value, sizeof(value));
+		if (rc == ESPANK_SUCCESS || rc == ESPANK_NOSPACE) {
+			end += n;
+			*end++ = ',';
+		}
+		names += n + (names[n] == ',');
+	}
+	if (out && end > out) {
+		end[-1] = '\0';
+		return out;
+	}
+	free(out);
+	return NULL;
+}
+
 /* A variable of slurmstepd's own; slurmd's, so nothing that the user could set. */
 static char *own_variable(const char *name)
 {
@@ -265,7 +294,6 @@ int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, 
 		.image = o->v[OPTION_IMAGE],
 		.mounts = o->v[OPTION_MOUNTS],
 		.workdir = o->v[OPTION_WORKDIR],
-		.env_names = o->v[OPTION_ENV],
 		.unshare = o->v[OPTION_UNSHARE],
 		.join = o->v[OPTION_JOIN],
 		.args = av,
@@ -282,6 +310,8 @@ int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, 
 		r.mount_home = option_tristate(o->v[OPTION_MOUNT_HOME]);
 	if (o->v[OPTION_REMAP_ROOT])
 		r.remap_root = option_tristate(o->v[OPTION_REMAP_ROOT]);
+	if (o->v[OPTION_ENV])
+		r.env_names = names_set(sp, o->v[OPTION_ENV]);
 	get_pwd(sp, &r);
 	r.spool = stepinfo_spool(r.job_id, r.step_id);
 	r.tmp_fs = stepinfo_tmp_fs(r.node);
@@ -294,6 +324,7 @@ void stepinfo_request_done(struct request *r)
 	free(r->spool);
 	free(r->tmp_fs);
 	free(r->pwd);
+	free(r->env_names);
 	memset(r, 0, sizeof(*r));
 }
 

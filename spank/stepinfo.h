@@ -30,8 +30,8 @@ int stepinfo_options(spank_t sp, struct option_set *ret, bool *ret_container, st
 
 /*
  * Fill *ret for a step with options o and plugstack arguments av.  Strings and lists
- * of *ret belong to Slurm, to o, or to the environment, but for ret->spool and
- * ret->path, which stepinfo_request_done frees.  0, or -1 with *e.
+ * of *ret belong to Slurm, to o, or to the environment, but for those that
+ * stepinfo_request_done frees.  0, or -1 with *e.
  */
 int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, struct request *ret,
 		     struct err *e);
