@@ -140,7 +140,7 @@ step_start() {
         shift
     done
     (($# < 2)) || body=$2
-    rm -f "$HOLD/up"
+    rm -f "$HOLD/up" "$HOLD/step.log"
     # shellcheck disable=SC2016  # expanded in the step
     printf '%s\n' '#!/bin/sh' 'case ${SLURM_STEP_ID:--5} in -*) s=batch ;; *) s=$SLURM_STEP_ID ;; esac' \
         'echo "$SLURM_JOB_ID.$s $$" >up.new; mv up.new up' "$body" >"$HOLD/job.sh"
@@ -153,7 +153,7 @@ step_start() {
     wait_until 20 test -e "$HOLD/up" || { echo "the step did not start"; cat "$HOLD/step.log"; return 1; }
     read -r STEP _ <"$HOLD/up"
     STEPD=$(stepd_of "$STEP")
-    HELPER=$(helper_of "$STEPD")
+    HELPER=$(helper_of "$STEPD") || HELPER=''
 }
 
 # step_end: waits for srun (or for sbatch's job). status, output.
@@ -244,14 +244,15 @@ name_gone() { ! name_there; }
 # fuse_dir USER DIR [allow_other]: mounts $HOLD/DIR as a file system of the user's that holds tiny.sqsh's tree, images
 # and all; sets FUSE_DIR, FUSE_PID. fuse_dir_end takes it away.
 fuse_dir() {
-    local user=$1 img=$HOLD/$2.img
+    local user=$1 img=$HOLD/$2.img program
+    program=$(tool fusemount) || return 1
     FUSE_DIR=$HOLD/$2
     tree "$img.d"
     cp "$(image tiny.sqsh)" "$img.d/img.sqsh"
     chown -hR "berth$user:" "$img.d"
     mksquashfs "$img.d" "$img" -noappend -no-progress -quiet >/dev/null
     mkdir -p "$FUSE_DIR"
-    "$(tool fusemount)" "$(id -u "berth$user")" "$(id -g "berth$user")" "$img" "$FUSE_DIR" "${@:3}" 3>&- >&2 &
+    "$program" "$(id -u "berth$user")" "$(id -g "berth$user")" "$img" "$FUSE_DIR" "${@:3}" 3>&- >&2 &
     FUSE_PID=$!
     wait_until 5 mountpoint -q "$FUSE_DIR" || return 1
     wait_until 5 as "$user" test -e "$FUSE_DIR/img.sqsh"
@@ -291,9 +292,17 @@ slurmd_in() {
     local n
     n=$(node "$1")
     daemon_stop "slurmd.$n"
-    daemon unshare -m --propagation "${3:-private}" sh -c "$2 && exec slurmd -N $n -f $SLURM_CONF"
-    wait_until 20 nodes_are idle
     SLURMD_IN=$1
+    daemon unshare -m --propagation "${3:-private}" sh -c "$2 && exec slurmd -N $n -f $SLURM_CONF"
+    wait_until 20 slurmd_listens "$1"
+    wait_until 20 nodes_are idle
+}
+
+# slurmd_listens NODE: it is up again (the controller may not have noticed that it was not).
+slurmd_listens() {
+    local ports
+    read -ra ports <"$BERTH_W/ports"
+    ! port_free "${ports[$1]}"
 }
 
 slurmd_back() {
@@ -302,6 +311,7 @@ slurmd_back() {
     n=$(node "$SLURMD_IN")
     daemon_stop "slurmd.$n"
     daemon slurmd -N "$n" -f "$SLURM_CONF"
+    wait_until 20 slurmd_listens "$SLURMD_IN"
     unset SLURMD_IN
     wait_until 20 nodes_are idle
     # of the old census only what was said of that slurmd is let go
