@@ -94,8 +94,8 @@ int slurm_spank_init_post_opt(spank_t sp, int ac, char **av)
 	if (is_local(c)) {
 		native_recall();
 		rc = local_post_opt(sp, c == S_CTX_ALLOCATOR, &e);
-		if (rc == 0 && c == S_CTX_LOCAL)
-			native_hide();
+		if (rc == 0)
+			native_hide(sp, c == S_CTX_ALLOCATOR);
 		return report(rc, &e);
 	}
 	if (c == S_CTX_REMOTE) {

@@ -10,7 +10,11 @@
 #include <unistd.h>
 
 #define API_23_02 39
-#define MARK "SLURM_BERTH_CONTAINER_HIDDEN"
+
+/* Set where --container was hidden: as we set it, and as sbatch does after --export-file (see options.h). */
+#define MARK_NAME "BERTH_CONTAINER_HIDDEN"
+#define MARK "SLURM_" MARK_NAME
+#define MARK_SBATCH "SLURM_SPANK_" MARK_NAME
 
 /* What --container said; srun keeps it for all components of a heterogeneous job. */
 static char *hidden;
@@ -44,6 +48,7 @@ bool native_runs_containers(void)
 void native_init(void)
 {
 	unsetenv(MARK);
+	unsetenv(MARK_SBATCH);
 }
 
 void native_recall(void)
@@ -58,20 +63,25 @@ void native_recall(void)
 	}
 }
 
-void native_hide(void)
+void native_hide(spank_t sp, bool allocator)
 {
 	union symbol reset = { dlsym(RTLD_DEFAULT, "slurm_option_reset") };
-	void *opt = dlsym(RTLD_DEFAULT, "opt"); /* srun's options, of the component just read */
+	void *opt = dlsym(RTLD_DEFAULT, "opt"); /* those of the component just read */
 
 	if (!hidden || !reset.data || !opt || native_api() < API_23_02 || native_runs_containers())
 		return;
-	if (reset.option_reset(opt, "container"))
-		setenv(MARK, "1", 1);
+	/* what cannot be told to the node stays as it is */
+	if (setenv(MARK, "1", 1) < 0 ||
+	    (allocator && spank_job_control_setenv(sp, MARK_NAME, "1", 1) != ESPANK_SUCCESS))
+		native_init();
+	else if (!reset.option_reset(opt, "container"))
+		native_init();
 }
 
 bool native_hidden(spank_t sp)
 {
 	char value[8];
 
-	return spank_getenv(sp, MARK, value, sizeof(value)) == ESPANK_SUCCESS;
+	return spank_getenv(sp, MARK, value, sizeof(value)) == ESPANK_SUCCESS ||
+	       spank_getenv(sp, MARK_SBATCH, value, sizeof(value)) == ESPANK_SUCCESS;
 }

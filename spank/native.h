@@ -5,11 +5,12 @@
  *
  * From 23.02 on Slurm's PMIx plugin puts its sockets into the directory that Slurm's
  * OCI runtime made for the step's container.  Without an oci.conf there is none and
- * the step does not start.  So in these releases srun is made to forget --container
- * once we have read it: the image travels in our own variables, Slurm sees a step
- * without a container, and `scontrol show step` shows none.  The option's value is
- * reached as cli_filter plugins do, by slurm_option_reset(); where a site's Slurm
- * lacks that symbol, all stays as it is.
+ * the step does not start.  From 24.11 on (or earlier; not in 22.05) a step with
+ * --container fails where the job's working directory is gone.  So in these releases
+ * srun, sbatch and salloc are made to forget --container once we have read it: the
+ * image travels in our own variables, Slurm sees a job and steps without a container,
+ * and scontrol shows none.  The option's value is reached as cli_filter plugins do, by
+ * slurm_option_reset(); where a site's Slurm lacks that symbol, all stays as it is.
  */
 #ifndef BERTH_NATIVE_H
 #define BERTH_NATIVE_H
@@ -23,12 +24,12 @@ unsigned native_api(void);
 /* Is there an oci.conf beside slurm.conf?  Then --container is Slurm's, here or on this node. */
 bool native_runs_containers(void);
 
-/* srun, sbatch, salloc: in slurm_spank_init; before local_post_opt; and after it, in srun only. */
+/* srun, sbatch (allocator), salloc (likewise): in slurm_spank_init, before local_post_opt, after it. */
 void native_init(void);
 void native_recall(void);
-void native_hide(void);
+void native_hide(spank_t sp, bool allocator);
 
-/* On the node: srun has forgotten --container, so slurmstepd knows of none. */
+/* On the node: --container was forgotten, so slurmstepd knows of none. */
 bool native_hidden(spank_t sp);
 
 #endif
