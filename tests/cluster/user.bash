@@ -49,6 +49,9 @@ variant() {
     echo "$to"
 }
 
+# As in common, but with stderr, which is apart here.
+ok() { ((status == 0)) || { printf 'exit code %d: %s\n%s\n' "$status" "$output" "${stderr:-}"; return 1; }; }
+
 # is TEXT: $output is TEXT and nothing else.
 is() { [[ $output == "$1" ]] || { printf 'expected: %s\ngot: %s\nstderr: %s\n' "$1" "$output" "${stderr:-}"; return 1; }; }
 
