@@ -63,23 +63,24 @@ says() {
     [[ $line != *$'\n'* && $line == *"$1"* ]] || { printf 'expected one line with: %s\nin: %s\n' "$1" "$stderr"; return 1; }
 }
 
-# background CMD...: as alice, until the test ends or it does; its output in $BATS_TEST_TMPDIR/background.
+# background CMD...: as alice, until the test ends or it does; its output in $BATS_TEST_TMPDIR/background. Teardown
+# cancels alice's jobs then, and where BATCH is set.
 background() {
     as alice "$@" >"$BATS_TEST_TMPDIR/background" 2>&1 </dev/null 3>&- &
     BACKGROUND=$!
 }
 
 # step_runs FILE: the step that background() started has made FILE.
-step_runs() { wait_until 10 test -e "$1" || { cat "$BATS_TEST_TMPDIR/background"; return 1; }; }
+step_runs() { wait_until 10 test -e "$1" || { cat "$BATS_TEST_TMPDIR/background" || :; return 1; }; }
 
 # drop_in FILE DIR: a copy of FILE, which everybody can read and execute, in DIR.
 drop_in() { install -m 755 "$1" "$2/${1##*/}"; }
 
 eval "user_$(declare -f teardown)"
 teardown() {
-    if [[ -n ${BACKGROUND:-} ]]; then
+    if [[ -n ${BACKGROUND:-}${BATCH:-} ]]; then
         as alice scancel --quiet --user="$(id -u berthalice)" || :
-        wait "$BACKGROUND" || :
+        [[ -z ${BACKGROUND:-} ]] || wait "$BACKGROUND" || :
     fi
     while umount "$(awk -v w="$BERTH_W/work/" 'index($5, w) == 1 { print $5 }' /proc/self/mountinfo | tail -n 1)" 2>/dev/null; do :; done
     [[ ! -e $BATS_TEST_TMPDIR/args ]] || plugstack_write
