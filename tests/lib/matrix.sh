@@ -74,11 +74,26 @@ matrix_names() {
 # matrix_inside ROOT CMD...: runs CMD with ROOT as its root directory, in mount and PID namespaces of its own: all
 # that it starts ends with it. Paths named in MATRIX_BINDS are the host's.
 matrix_inside() {
-    local root=$1
+    local root=$1 cpus cpu
     shift
     matrix_names "$root"
-    unshare --mount --pid --fork --kill-child --propagation private \
-        /bin/bash "$BERTH_LIB/matrix-enter" "$root" "${MATRIX_BINDS[@]}" -- "$@"
+    cpus=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
+    cpu=$(matrix_cpu "$cpus")
+    taskset -c "$cpu" unshare --mount --pid --fork --kill-child --propagation private \
+        taskset -c "$cpus" /bin/bash "$BERTH_LIB/matrix-enter" "$root" "${MATRIX_BINDS[@]}" -- "$@"
+}
+
+# matrix_cpu CPUS: where to make the root's mount namespace. Slurm keeps a job's namespace by a bind mount of its file
+# (job_container/tmpfs). A kernel takes such a mount only of a namespace with a higher number than that which it is
+# mounted in, and since 6.18 each CPU gives out numbers of a series of its own: only below the CPU with the lowest
+# series all can be kept. All CPUS if none will do.
+matrix_cpu() {
+    local cpu
+    for ((cpu = 0; cpu < $(nproc --all); cpu++)); do
+        taskset -c "$cpu" unshare --mount --propagation private /bin/bash "$BERTH_LIB/matrix-enter" --check "$1" \
+            2>/dev/null && echo "$cpu" && return 0
+    done
+    echo "$1"
 }
 
 # matrix_begin: a directory for the build and for the clusters, at one path on the host and in the roots; what the
