@@ -198,9 +198,11 @@ static int clone_bind(struct work *w, size_t i)
 			       ? err_sys(w->e, errno, "cannot make the tmpfs %s", bind->dst)
 			       : 0;
 	}
-	if (fstat(bind->fd, &st) < 0)
-		return err_sys(w->e, errno, "mount to %s: its source", bind->dst);
-	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
+	/*
+	 * Only a device is looked at by root: a user's FUSE mount does not let root do so, and
+	 * a file system that hangs shall not hang us.
+	 */
+	if (!bind->dir && fstat(bind->fd, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
 		return add_device(w, bind, &st);
 	if (path_within(bind->dst, "/dev"))
 		return err_set(
@@ -211,7 +213,7 @@ static int clone_bind(struct work *w, size_t i)
 	if ((bind->origin == ORIGIN_USER || bind->origin == ORIGIN_BUNDLE) &&
 	    check_source(w, bind) < 0)
 		return -1;
-	w->c->is_dir[i] = S_ISDIR(st.st_mode);
+	w->c->is_dir[i] = bind->dir;
 	w->c->tree[i] = sys_clone_tree(bind->fd, "", true);
 	if (w->c->tree[i] < 0 ||
 	    sys_set_attr(w->c->tree[i], true, attr, 0, bind->slave ? MS_SLAVE : MS_PRIVATE) < 0)

@@ -113,6 +113,7 @@ static int take_bind(struct wire *w, int *fds, unsigned nfds, struct plan *p)
 	b.tmpfs = flags & BIND_TMPFS;
 	b.ro = flags & BIND_RO;
 	b.slave = flags & BIND_SLAVE;
+	b.dir = flags & BIND_DIR;
 	if (!wire_ended(w) || b.origin < ORIGIN_HOME || b.origin > ORIGIN_LAST || dst[0] != '/' ||
 	    strlen(dst) >= 4096 || b.tmpfs_mode > 07777 || nfds != (b.tmpfs ? 0u : 1u))
 		return -1;

@@ -41,7 +41,7 @@ enum opener_msg {
 	OPENER_ERROR,
 };
 
-enum bind_flag { BIND_RO = 1, BIND_SLAVE = 2, BIND_TMPFS = 4 };
+enum bind_flag { BIND_RO = 1, BIND_SLAVE = 2, BIND_TMPFS = 4, BIND_DIR = 8 };
 
 struct opener {
 	pid_t pid; /* 0: none */

@@ -156,7 +156,10 @@ static void send_bind(struct child *ch, enum origin origin, const struct mount_s
 	struct wire w = wire_writer(buf, sizeof(buf));
 	uint32_t flags = (m->ro ? BIND_RO : 0) | (m->slave ? BIND_SLAVE : 0) |
 			 (m->kind == MOUNT_TMPFS ? BIND_TMPFS : 0);
+	struct stat st;
 
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+		flags |= BIND_DIR;
 	wire_put_u32(&w, OPENER_BIND);
 	wire_put_u32(&w, origin);
 	wire_put_u32(&w, flags);

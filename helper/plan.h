@@ -32,6 +32,7 @@ struct plan_bind {
 	char *dst;  /* absolute, in the container */
 	bool tmpfs; /* no source: a tmpfs of the two values below */
 	bool ro, slave;
+	bool dir; /* the source is a directory: root may not be able to look at it */
 	unsigned tmpfs_mode;
 	uint64_t tmpfs_size;
 	int fd; /* O_PATH of the source; -1 with tmpfs */

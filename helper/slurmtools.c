@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sys.h"
@@ -39,6 +40,7 @@ const char *const *slurmtools_names(void)
 static int add(struct plan *p, const char *src, const char *dst, struct err *e)
 {
 	struct plan_bind b = { .origin = ORIGIN_SLURM, .ro = true };
+	struct stat st;
 
 	for (size_t i = 0; i < p->nbinds; i++)
 		if (p->binds[i].origin == ORIGIN_SLURM && !strcmp(p->binds[i].dst, dst))
@@ -48,6 +50,7 @@ static int add(struct plan *p, const char *src, const char *dst, struct err *e)
 	if (b.fd < 0)
 		/* cppcheck-suppress memleak */
 		return errno == ENOENT ? 0 : err_sys(e, errno, "%s (for slurm=yes)", src);
+	b.dir = fstat(b.fd, &st) == 0 && S_ISDIR(st.st_mode);
 	b.dst = strdup(dst);
 	if (!b.dst) {
 		sys_close(&b.fd);

@@ -194,8 +194,9 @@ int trust_image(int fd, const struct config_list *dirs, char *why, size_t why_si
 	int rc;
 
 	why[0] = '\0';
-	if (fstat(fd, &st) < 0)
-		return err_sys(e, errno, "cannot examine the image");
+	if (fstat(fd, &st) < 0) /* a user's FUSE mount refuses even root */
+		return errno == EACCES ? no(&w, "it", "cannot be examined by root")
+				       : err_sys(e, errno, "cannot examine the image");
 	if (!S_ISREG(st.st_mode))
 		return no(&w, "it", "is not a file");
 	if (st.st_uid != 0 || st.st_nlink != 1 || dirs->n == 0)
