@@ -128,7 +128,8 @@ static bool find_exit(struct place *p, void *arg)
 			 (int)(job ? job - p->path : 0), p->path);
 		to = open_procs(dir, O_WRONLY);
 		if (to < 0) {
-			strcpy(strrchr(dir, '/'), "/berth");
+			snprintf(dir, sizeof(dir), "%s%.*s/berth", p->mount,
+				 (int)(job ? job - p->path : 0), p->path);
 			mkdir(dir, 0755);
 			to = open_procs(dir, O_WRONLY);
 		}

@@ -469,8 +469,7 @@ static int mount_parse(struct span entry, struct mount_spec *m, struct err *e)
 int mount_spec_make(const char *src, const char *dst, bool ro, struct mount_spec *ret,
 		    struct err *e)
 {
-	struct mount_spec m = { .kind = src ? MOUNT_BIND : MOUNT_TMPFS,
-				.ro = ro };
+	struct mount_spec m = { .kind = src ? MOUNT_BIND : MOUNT_TMPFS, .ro = ro };
 
 	if (src && (!*src || strlen(src) >= PATH_MAX || has_control(src, strlen(src))))
 		return err_set(
@@ -500,8 +499,8 @@ static bool text_same(const char *a, const char *b)
 static bool mount_same(const struct mount_spec *a, const struct mount_spec *b)
 {
 	return a->kind == b->kind && text_same(a->dst, b->dst) && text_same(a->src, b->src) &&
-	       a->ro == b->ro && a->slave == b->slave &&
-	       a->tmpfs_mode == b->tmpfs_mode && a->tmpfs_size == b->tmpfs_size;
+	       a->ro == b->ro && a->slave == b->slave && a->tmpfs_mode == b->tmpfs_mode &&
+	       a->tmpfs_size == b->tmpfs_size;
 }
 
 /* A mere repetition is dropped, as in pyxis. */

@@ -114,10 +114,10 @@ int client_request(struct client *c, const struct request *r, struct err *e)
 		rc = err_set(e, "the container options and plugstack arguments do not fit in a "
 				"request to the container helper");
 	else if (msg_send(c->sock, buf, (size_t)len, NULL, 0) < 0)
-		rc = errno == EPIPE || errno == ECONNRESET ?
-			     err_set(e, "the container helper ended before it took the request; "
-					"see slurmd's log") :
-			     err_sys(e, errno, "the container helper does not take the request");
+		rc = errno == EPIPE || errno == ECONNRESET
+			     ? err_set(e, "the container helper ended before it took the request; "
+					  "see slurmd's log")
+			     : err_sys(e, errno, "the container helper does not take the request");
 	free(buf);
 	return rc;
 }

@@ -70,11 +70,10 @@ void native_hide(spank_t sp, bool allocator)
 
 	if (!hidden || !reset.data || !opt || native_api() < API_23_02 || native_runs_containers())
 		return;
-	/* what cannot be told to the node stays as it is */
+	/* what cannot be told to the node, or not be taken back, stays as it is */
 	if (setenv(MARK, "1", 1) < 0 ||
-	    (allocator && spank_job_control_setenv(sp, MARK_NAME, "1", 1) != ESPANK_SUCCESS))
-		native_init();
-	else if (!reset.option_reset(opt, "container"))
+	    (allocator && spank_job_control_setenv(sp, MARK_NAME, "1", 1) != ESPANK_SUCCESS) ||
+	    !reset.option_reset(opt, "container"))
 		native_init();
 }
 
