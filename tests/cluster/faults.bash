@@ -252,16 +252,18 @@ fuse_dir() {
     chown -hR "berth$user:" "$img.d"
     mksquashfs "$img.d" "$img" -noappend -no-progress -quiet >/dev/null
     mkdir -p "$FUSE_DIR"
-    "$program" "$(id -u "berth$user")" "$(id -g "berth$user")" "$img" "$FUSE_DIR" "${@:3}" 3>&- >&2 &
+    (
+        [[ -z ${BYSTANDER_IN:-} ]] || exec {BYSTANDER_IN}>&- # or its step would wait for this server
+        exec "$program" "$(id -u "berth$user")" "$(id -g "berth$user")" "$img" "$FUSE_DIR" "${@:3}" 3>&- >&2
+    ) &
     FUSE_PID=$!
-    wait_until 5 mountpoint -q "$FUSE_DIR" || return 1
-    wait_until 5 as "$user" test -e "$FUSE_DIR/img.sqsh"
+    wait_until 5 grep -q " $FUSE_DIR fuse" /proc/self/mounts && wait_until 5 as "$user" test -e "$FUSE_DIR/img.sqsh"
 }
 
 fuse_dir_end() {
     [[ -n ${FUSE_PID:-} ]] || return 0
     kill -KILL "$FUSE_PID"
-    wait "$FUSE_PID" || :
+    wait "$FUSE_PID" 2>/dev/null || :
     umount -l "$FUSE_DIR"
     unset FUSE_PID
 }
