@@ -10,9 +10,9 @@
  * Prints "joined" and then what /bin/sh -c COMMAND prints inside as the user; or
  * "failed: TEXT" as the user would read it; or "dead" when the helper hangs up.
  *
- *   -s STAGE COMMAND  run COMMAND by /bin/sh in the background before the message
- *                     REQUEST or CWD is sent, with the helper's pid in $PID, and go
- *                     on when the helper is being traced
+ *   -s STAGE COMMAND  run COMMAND by /bin/sh before the message REQUEST or CWD is
+ *                     sent, when all before that is done, with the helper's pid in
+ *                     $PID, and go on when it has ended or traces the helper
  *   -n ROUNDS         all that so many times, one line each
  *
  * Exit code: 0 joined, 1 failed, 3 dead (the last round's); 2 wrong use.
@@ -155,14 +155,49 @@ static bool is_traced(pid_t pid)
 	return tracer != 0;
 }
 
-static pid_t at_stage(const char *stage, pid_t started)
+/* Append what the process waits for in the kernel, and then that of its children, to out. */
+static void waits(pid_t pid, char *out, size_t size)
+{
+	char path[64], text[256] = "";
+	size_t len = strlen(out);
+	int child, n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	f = fopen(path, "r");
+	if (f && !fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	if (f)
+		fclose(f);
+	snprintf(out + len, size - len, "%d %s", pid, text);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	f = fopen(path, "r");
+	while (f && n++ < LIST_MAX && fscanf(f, "%d", &child) == 1)
+		waits(child, out, size);
+	if (f)
+		fclose(f);
+}
+
+/* Wait until the helper and its children have waited for the same things for a while. */
+static void settled(pid_t helper)
+{
+	char before[8192] = "", now[8192];
+
+	for (int same = 0, i = 0; same < 5 && i < 1000; i++) {
+		now[0] = '\0';
+		waits(helper, now, sizeof(now));
+		same = !strcmp(now, before) && !strstr(now, "running") ? same + 1 : 0;
+		memcpy(before, now, sizeof(now));
+		usleep(10000);
+	}
+}
+
+static pid_t at_stage(pid_t helper)
 {
 	char number[16];
-	pid_t helper, pid;
+	pid_t pid;
 
-	if (!o.stage || strcmp(o.stage, stage) != 0)
-		return 0;
-	helper = helper_pid(started);
+	settled(helper);
 	snprintf(number, sizeof(number), "%d", helper);
 	pid = fork();
 	if (pid == 0) {
@@ -170,8 +205,11 @@ static pid_t at_stage(const char *stage, pid_t started)
 		execl("/bin/sh", "sh", "-c", o.at_stage, (char *)NULL);
 		_exit(127);
 	}
-	for (int i = 0; i < 1000 && !is_traced(helper); i++)
+	while (pid > 0 && !is_traced(helper)) {
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return 0;
 		usleep(10000);
+	}
 	return pid;
 }
 
@@ -182,13 +220,6 @@ static bool say(int sock, enum msg_type type, const char *text)
 	ssize_t n = plain_encode(buf, sizeof(buf), type, text);
 
 	return n > 0 && msg_send(sock, buf, (size_t)n, NULL, 0) == 0;
-}
-
-/* What is asked of the helper before this has been done when the answer is there. */
-static bool barrier(int sock)
-{
-	return say(sock, MSG_DRAIN, NULL) &&
-	       msg_recv(sock, buf, sizeof(buf), NULL, &(unsigned){ 0 }, NULL, ANSWER_MS) > 0;
 }
 
 static void inside(const struct joined *j, const int *fds, unsigned nfds)
@@ -271,19 +302,22 @@ static int join(int sock)
 
 static int one_round(void)
 {
-	pid_t started, tracer = 0;
+	pid_t started, helper = 0, tracer = 0;
 	int rc, sock = start(&started);
 	ssize_t n;
 
-	tracer = at_stage("REQUEST", started);
+	if (o.stage)
+		helper = helper_pid(started);
+	if (helper && !strcmp(o.stage, "REQUEST"))
+		tracer = at_stage(helper);
 	n = request_encode(buf, sizeof(buf), &o.r);
 	if (n < 0) {
 		fputs("drive: the request cannot be encoded\n", stderr);
 		exit(USAGE);
 	}
 	(void)msg_send(sock, buf, (size_t)n, NULL, 0);
-	if (o.stage && strcmp(o.stage, "CWD") == 0 && barrier(sock))
-		tracer = at_stage("CWD", started);
+	if (helper && !strcmp(o.stage, "CWD"))
+		tracer = at_stage(helper);
 	(void)say(sock, MSG_CWD, o.cwd);
 	rc = join(sock);
 	fflush(stdout);
