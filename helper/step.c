@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,9 +96,30 @@ static bool is_file(const struct plan *p)
 	return p->info.kind != IMAGE_DIR && p->info.kind != IMAGE_OCI;
 }
 
-static int mount_directory(struct step *s)
+/* A directory can be cloned only from within the mount namespace that it was opened in. */
+static int clone_directory(int fd, int base)
 {
-	s->image_root = sys_clone_tree(s->plan.image, "", false);
+	int self, tree, saved;
+
+	if (base < 0)
+		return sys_clone_tree(fd, "", false);
+	self = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (self < 0 || setns(base, CLONE_NEWNS) < 0) {
+		sys_close(&self);
+		return -1;
+	}
+	tree = sys_clone_tree(fd, "", false);
+	saved = errno;
+	if (setns(self, CLONE_NEWNS) < 0)
+		_exit(1); /* nothing may be done from the job's view of the node */
+	sys_close(&self);
+	errno = saved;
+	return tree;
+}
+
+static int mount_directory(struct step *s, int base)
+{
+	s->image_root = clone_directory(s->plan.image, base);
 	if (s->image_root < 0 ||
 	    sys_set_attr(s->image_root, false,
 			 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0,
@@ -129,9 +151,10 @@ static int mount_file(struct step *s)
 	return rc < 0 ? err_set(&s->e, "image %s: %s", s->r.image, e.text) : 0;
 }
 
-static int mount_image(struct step *s)
+/* base: the mount namespace that the image was opened in, or -1 for ours. */
+static int mount_image(struct step *s, int base)
 {
-	int rc = is_file(&s->plan) ? mount_file(s) : mount_directory(s);
+	int rc = is_file(&s->plan) ? mount_file(s) : mount_directory(s, base);
 
 	sys_close(&s->early);
 	return rc;
@@ -144,7 +167,7 @@ static int drop_builder(struct step *s)
 	fuse_stop(&s->fuse);
 	sys_close(&s->image_root);
 	sys_close(&s->hold);
-	return mount_image(s);
+	return mount_image(s, -1); /* there is a builder to drop only before the first rebase */
 }
 
 /* By its name only: a guess that saves time, never the decision (trust.h). */
@@ -166,7 +189,7 @@ static int prepare_image(struct step *s, int base)
 		s->early = keeper_early(s->state); /* while the opener looks at the image */
 	if (opener_take_image(&s->opener, s->alive, timeout_ms(s), &s->plan, &s->e) < 0)
 		return -1;
-	if (mount_image(s) < 0 ||
+	if (mount_image(s, base) < 0 ||
 	    opener_take_binds(&s->opener, s->alive, timeout_ms(s), &s->plan, &s->e) < 0)
 		return -1;
 	rc = opener_take_env(&s->opener, s->image_root, s->alive, timeout_ms(s), &s->plan, &s->e);
