@@ -118,46 +118,6 @@ driven_inject() {
 
 # ---- row 29 ----
 
-# stepd_looks: ids, signals and number of threads of a slurmstepd, and each thread's ids; groups sorted.
-stepd_looks() {
-    local t
-    sed -nE '/^(Uid|Gid|Sig(Blk|Ign|Cgt)|Threads|NoNewPrivs|Cap...):/p' "/proc/$1/status"
-    for t in "/proc/$1"/task/*; do sed -nE '/^(Uid|Gid|Groups|NoNewPrivs|CapEff):/p' "$t/status"; done | sort | uniq -c
-    # what it has open, by kind; numbers of sockets and pipes differ
-    readlink "/proc/$1/ns/mnt"
-}
-
-# looks_of FILE OPTION...: those of a running step, once they are settled.
-looks_of() {
-    local file=$1 i
-    shift
-    step_start srun "$@"
-    # shellcheck disable=SC2153  # set by step_start
-    stepd_looks "$STEPD" >"$file"
-    for ((i = 0; i < 50; i++)); do
-        sleep 0.1
-        stepd_looks "$STEPD" >"$file.new"
-        cmp -s "$file" "$file.new" && break
-        mv "$file.new" "$file"
-    done
-    as alice scancel "${STEP%.*}"
-    step_end
-}
-
-# same_looks OPTION...: with the plugin and without, unused and used.
-same_looks() {
-    BERTH_PLUGIN=no plugstack_write
-    looks_of "$HOLD/without" "$@"
-    plugstack_write
-    looks_of "$HOLD/unused" "$@"
-    looks_of "$HOLD/site" --container="$(image tiny.sqsh)" "$@"
-    looks_of "$HOLD/user" --container="$(image_of alice tiny.sqsh)" "$@"
-    grep -q '^Threads' "$HOLD/without"
-    diff "$HOLD/without" "$HOLD/unused"
-    diff "$HOLD/without" "$HOLD/site"
-    diff "$HOLD/without" "$HOLD/user"
-}
-
 @test "row 29: slurmstepd has the threads, ids and signals that it has without the plugin" { same_looks; }
 
 @test "row 29: with PMIx" {

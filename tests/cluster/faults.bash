@@ -133,7 +133,7 @@ bystander_ends() {
 # step_start COMMAND OPTION... [-- SHELL]: alice's step in the background, by srun or sbatch, on the first node. It
 # says its id in $HOLD/up, then does SHELL (default: sleep). Sets STEP (JOB.STEP), STEPD, HELPER.
 step_start() {
-    local how=$1 args=() body='exec sleep 1000'
+    local how=$1 args=() body='exec sleep 1000' task
     shift
     while (($#)) && [[ $1 != -- ]]; do
         args+=("$1")
@@ -151,8 +151,8 @@ step_start() {
     esac
     SRUN=$!
     wait_until 20 test -e "$HOLD/up" || { echo "the step did not start"; cat "$HOLD/step.log"; return 1; }
-    read -r STEP _ <"$HOLD/up"
-    STEPD=$(stepd_of "$STEP")
+    read -r STEP task <"$HOLD/up"
+    STEPD=$(awk '/^PPid:/ { print $2 }' "/proc/$task/status")
     HELPER=$(helper_of "$STEPD") || HELPER=''
 }
 
@@ -238,6 +238,47 @@ stale_gone() {
 
 name_there() { compgen -G "$BERTH_W/state/step-${STEP/batch/4294967291}@*" >/dev/null; }
 name_gone() { ! name_there; }
+
+# ---- what slurmstepd looks like ----
+
+# stepd_looks: ids, signals and number of threads of a slurmstepd, and each thread's ids; groups sorted.
+stepd_looks() {
+    local t
+    sed -nE '/^(Uid|Gid|Sig(Blk|Ign|Cgt)|Threads|NoNewPrivs|Cap...):/p' "/proc/$1/status"
+    for t in "/proc/$1"/task/*; do sed -nE '/^(Uid|Gid|Groups|NoNewPrivs|CapEff):/p' "$t/status"; done | sort | uniq -c
+    readlink "/proc/$1/ns/mnt"
+}
+
+# looks_of FILE OPTION...: those of a running step, once they are settled.
+looks_of() {
+    local file=$1 i
+    shift
+    step_start srun "$@"
+    # shellcheck disable=SC2153  # set by step_start
+    stepd_looks "$STEPD" >"$file"
+    for ((i = 0; i < 50; i++)); do
+        sleep 0.1
+        stepd_looks "$STEPD" >"$file.new"
+        cmp -s "$file" "$file.new" && break
+        mv "$file.new" "$file"
+    done
+    as alice scancel "${STEP%.*}"
+    step_end
+}
+
+# same_looks OPTION...: with the plugin and without, unused and used.
+same_looks() {
+    BERTH_PLUGIN=no plugstack_write
+    looks_of "$HOLD/without" "$@"
+    plugstack_write
+    looks_of "$HOLD/unused" "$@"
+    looks_of "$HOLD/site" --container="$(image tiny.sqsh)" "$@"
+    looks_of "$HOLD/user" --container="$(image_of alice tiny.sqsh)" "$@"
+    grep -q '^Threads' "$HOLD/without"
+    diff "$HOLD/without" "$HOLD/unused"
+    diff "$HOLD/without" "$HOLD/site"
+    diff "$HOLD/without" "$HOLD/user"
+}
 
 # ---- things that hang, are missing, or are not what they should be ----
 
