@@ -43,6 +43,10 @@ static int bounding_drop(void)
 			return errno == EINVAL ? 0 : -1;
 		if (has && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return -1;
+		if (has && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 0) {
+			errno = EPERM;
+			return -1;
+		}
 	}
 	return 0;
 }
