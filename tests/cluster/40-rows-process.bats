@@ -122,10 +122,14 @@ END
 
 # ---- row 8: the host's programs through /proc/PID/exe ----
 
-programs() { sha256sum "$BERTH_PREFIX"/libexec/berth/* "$BERTH_PREFIX/lib/slurm/berth.so" "$(command -v slurmstepd || echo /usr/sbin/slurmstepd)"; }
+programs() {
+    sha256sum "$BERTH_PREFIX"/libexec/berth/* "$BERTH_PREFIX/lib/slurm/berth.so" "$(command -v slurmd)" \
+        "$(command -v squashfuse_ll)"
+}
 
-# ROWS_ROUNDS=50 for 1,000 joins.
-@test "row 8: tasks try to open every /proc/PID/exe for writing, while steps start and join theirs" {
+# With them programs of the host that run as the user: a bundle's config.json is read by one, a FUSE server is one.
+# ROWS_ROUNDS=100 for 1,000 joins.
+@test "row 8: tasks try to open every /proc/PID/exe for writing, while steps start and join" {
     img=$(with_inside)
     programs >"$BATS_TEST_TMPDIR/programs"
     secs=$((2 + ROUNDS))
@@ -137,12 +141,194 @@ programs() { sha256sum "$BERTH_PREFIX"/libexec/berth/* "$BERTH_PREFIX/lib/slurm/
         n=0
         while [ $n -lt $3 ]; do
             srun -Q -n1 --overlap --container-join=0 true
-            srun -Q -n1 --overlap --container="$0" --container-mount-home true
+            srun -Q -n1 --overlap --container="$4" true
+            srun -Q -n1 --overlap --container="$5" true
             n=$((n + 1))
         done
-        wait' "$img" "$BERTH_SLOT" "$secs" $((10 * ROUNDS))
+        wait' "$img" "$BERTH_SLOT" "$secs" $((10 * ROUNDS)) "$(image bundle)" "$(image_of alice tiny.sqsh)"
     ok
     hasnt opened
     [[ $(sed -n 's/^tried //p' <<<"$output" | sort -n | head -n 1) -gt 1000 ]]
     programs | diff "$BATS_TEST_TMPDIR/programs" -
+}
+
+# ---- row 9: who the task is, and what if the change fails ----
+
+# shellcheck disable=SC2016 # for sed
+STATUS='/^(Uid|Gid|Groups|CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):/p'
+
+@test "row 9: ids, groups, capabilities and no_new_privs in the container" {
+    plain=$(as alice srun sed -nE "$STATUS" /proc/self/status)
+    for img in "$(image tiny.sqsh)" "$(image base.erofs)" "$(image base)" "$(image_of alice tiny.sqsh)"; do
+        for how in "" --container-writable "--container-unshare=net,ipc,uts"; do
+            # shellcheck disable=SC2086 # a word or none
+            run in_image "$img" $how -- sed -nE "$STATUS" /proc/self/status
+            ok
+            diff <(grep -E '^(Uid|Gid|Groups):' <<<"$plain") <(grep -E '^(Uid|Gid|Groups):' <<<"$output")
+            for set in CapInh CapPrm CapEff CapBnd CapAmb; do has "$set:	0000000000000000"; done
+            has "NoNewPrivs:	1"
+        done
+    done
+}
+
+@test "row 9: the same in a batch script, an interactive step, a joined step, and for root" {
+    img=$(image tiny.sqsh)
+    cat >"$BATS_TEST_TMPDIR/none" <<'END'
+CapInh:	0000000000000000
+CapPrm:	0000000000000000
+CapEff:	0000000000000000
+CapBnd:	0000000000000000
+CapAmb:	0000000000000000
+NoNewPrivs:	1
+END
+    local caps='/^(Cap...|NoNewPrivs):/p' out=row9.$BERTH_SLOT
+    as alice sbatch --wait --output="$out" --container="$img" --wrap "sed -nE '$caps' /proc/self/status"
+    as alice cat "$out" | diff "$BATS_TEST_TMPDIR/none" -
+    # shellcheck disable=SC2016 # expanded in the job
+    as alice salloc -Q -N1 -n2 sh -c 'srun -n1 --overlap --container="$0" sh -c "touch up.$1; while [ -e up.$1 ]; do usleep 100000; done" "$0" "$1" &
+        until [ -e up.$1 ]; do sleep 0.1; done; srun -n1 --overlap --container-join=0 sed -nE "$2" /proc/self/status; rm up.$1; wait' \
+        "$img" "$BERTH_SLOT" "$caps" | diff "$BATS_TEST_TMPDIR/none" -
+    as root srun --container="$img" sed -nE "$caps" /proc/self/status | diff "$BATS_TEST_TMPDIR/none" -
+    as alice script -qec "salloc -Q --container=$(image base.sqsh)" /dev/null <<<"sed -nE '$caps' /proc/self/status >$out; exit"
+    as alice cat "$out" | diff "$BATS_TEST_TMPDIR/none" -
+}
+
+# The helper's calls: none of them may fail, or do nothing and claim success, and a container come of it.
+
+# injected STAGE WHAT [options of drive]: strace injects WHAT when the helper starts (start) or into what it starts
+# after STAGE.
+injected() {
+    local stage=$1 what=$2
+    shift 2
+    if [[ $stage == start ]]; then
+        run drive alice -x 'echo ran' "$@" -- strace -f -qq -o "$BATS_TEST_TMPDIR/log" -e "trace=${what%%:*}" -e "inject=$what" "$(helper)"
+    else
+        run drive alice -x 'echo ran' "$@" -s "$stage" "exec strace -f -qq -o $BATS_TEST_TMPDIR/log -e trace=${what%%:*} -e inject=$what -p \$PID"
+    fi
+}
+
+# none_of_it: no container, said in one line.
+none_of_it() {
+    fails
+    only "dead|failed: .+"
+    lines 1
+}
+
+@test "row 9: a credential call of the helper's own fails" {
+    for call in setgroups setresgid setresuid; do
+        injected start "$call:error=EPERM:when=1" -i "$(image base)"
+        none_of_it
+    done
+}
+
+@test "row 9: the test itself: without a fault there is a container" {
+    for stage in REQUEST CWD; do
+        injected "$stage" "setgroups:error=EPERM:when=99" -i "$(image base)"
+        ok
+        matches $'joined\nran'
+    done
+}
+
+# REQUEST: the opener, which opens what the user named. CWD: the walker, which resolves names in the image.
+@test "row 9: a credential call fails, or only claims success, in the process that opens paths" {
+    for call in setgroups setresgid setresuid capset; do
+        for how in error=EPERM error=EAGAIN retval=0; do
+            injected REQUEST "$call:$how:when=1" -i "$(image base)"
+            none_of_it
+        done
+    done
+}
+
+@test "row 9: a credential call fails, or only claims success, in the process that walks the image" {
+    for call in setgroups setresgid setresuid capset; do
+        for how in error=EPERM error=EAGAIN retval=0; do
+            injected CWD "$call:$how:when=1" -i "$(image base)"
+            none_of_it
+        done
+    done
+    # giving up what it kept for the overlay
+    for n in 2 3; do
+        injected CWD "capset:error=EPERM:when=$n" -i "$(image base)"
+        none_of_it
+        injected CWD "capset:retval=0:when=$n" -i "$(image base)"
+        none_of_it
+    done
+}
+
+# prctls FILE: "NUMBER OPTION" of the first call of each option in a strace's file.
+prctls() { awk -F '[(,)]' '/^prctl/ && !seen[$2]++ { print n + 1, $2 } /^prctl/ { n++ }' "$1"; }
+
+@test "row 9: a prctl that gives up privileges fails, or only claims success" {
+    for stage in REQUEST CWD; do
+        drive alice -i "$(image base)" -s "$stage" "exec strace -ff -qq -o $BATS_TEST_TMPDIR/p -e trace=prctl,setresuid -p \$PID"
+        file=$(grep -l "setresuid($(id -u berthalice)" "$BATS_TEST_TMPDIR"/p.* | head -n 1)
+        run prctls "$file"
+        for option in PR_CAPBSET_DROP PR_CAP_AMBIENT PR_SET_NO_NEW_PRIVS PR_SET_DUMPABLE; do has "$option"; done
+        while read -r n option; do
+            case $option in PR_SET_PDEATHSIG | PR_GET_*) continue ;; esac
+            injected "$stage" "prctl:error=EPERM:when=$n" -i "$(image base)"
+            none_of_it
+            # to read nothing is no lie that could be found out, nor is to clear what is empty
+            case $option in PR_CAPBSET_READ | PR_CAP_AMBIENT | PR_SET_DUMPABLE) continue ;; esac
+            injected "$stage" "prctl:retval=0:when=$n" -i "$(image base)"
+            none_of_it
+        done < <(prctls "$file")
+        rm "$BATS_TEST_TMPDIR"/p.*
+    done
+}
+
+@test "row 9: the FUSE server's filter cannot be set" {
+    img=$(image_of alice tiny.sqsh)
+    drive alice -i "$img" -s REQUEST "exec strace -ff -qq -o $BATS_TEST_TMPDIR/p -e trace=prctl,execve -p \$PID"
+    n=$(prctls "$(grep -l squashfuse "$BATS_TEST_TMPDIR"/p.*)" | awk '$2 == "PR_SET_SECCOMP" { print $1 }')
+    ((n > 1))
+    injected REQUEST "prctl:error=EPERM:when=$n" -i "$img"
+    none_of_it
+    has FUSE
+}
+
+# The plugin's calls, in a task: fault.so stands before berth.so and makes them fail.
+
+# faulty: plugstack.conf with both.
+faulty() {
+    install -d "$BERTH_W/work"
+    : >"$BERTH_W/work/fault"
+    ARGS_CHANGED=yes BERTH_PLUGSTACK="required $(tool fault.so) $BERTH_W/work/fault
+required $BERTH_PREFIX/lib/slurm/berth.so$(plugstack_args)" plugstack_write
+}
+
+# fault_says LINE...: rules for the next step; then a step whose command must not run.
+no_task() {
+    printf '%s\n' "$@" >"$BERTH_W/work/fault"
+    run in_image "$(image tiny.sqsh)" -n2 -- sh -c 'echo ran >&2; id >&2'
+    fails
+    hasnt ran
+    hasnt uid=
+    has "berth: "
+}
+
+@test "row 9: a privilege is not given up in the task: the command does not run" {
+    faulty
+    run in_image "$(image tiny.sqsh)" -n2 -- echo ran
+    ok
+    matches $'ran\nran'
+    # 24 PR_CAPBSET_DROP, 38 PR_SET_NO_NEW_PRIVS, 47 PR_CAP_AMBIENT
+    no_task "prctl 24 1"
+    no_task "prctl 24 0"
+    no_task "prctl 38 1"
+    no_task "prctl 38 0"
+    no_task "prctl 47 1"
+    no_task "capset - 1"
+    no_task "capget - 1"
+    no_task "setns - 1"
+    no_task "close_range - 1"
+    no_task "getresuid - 1"
+}
+
+@test "row 9: Slurm's own change to the user only claims success: the command does not run as root" {
+    faulty
+    no_task "setreuid - 0" "setresuid - 0" "setuid - 0"
+    has "the task runs as 0:"
+    no_task "setregid - 0" "setresgid - 0" "setgid - 0"
+    has "the task runs as "
 }
