@@ -2,6 +2,8 @@
 # Programs of both MPI families start under Slurm's PMIx and PMI2 with no action of the user, as they do bare.
 
 load common
+load rows
+load user
 NEEDS_PLUGIN=yes
 
 # needs_mpi TYPE: skips where Slurm was built without that plugin.
@@ -21,9 +23,11 @@ mpi() {
     ok
 }
 
-@test "Open MPI by PMIx, one node, 2 ranks" {
+@test "Open MPI by PMIx, one node, 2 and 4 ranks" {
     mpi openmpi ring --mpi=pmix -n2
     has "ring of 2: token 2"
+    mpi openmpi ring --mpi=pmix -N1 -n4
+    has "ring of 4: token 4"
 }
 
 @test "Open MPI by PMIx, 2 nodes x 2 ranks" {
@@ -38,9 +42,11 @@ mpi() {
     has "ring of 16: token 16"
 }
 
-@test "MPICH by PMI2, one node, 2 ranks" {
+@test "MPICH by PMI2, one node, 2 and 4 ranks" {
     mpi mpich ring --mpi=pmi2 -n2
     has "ring of 2: token 2"
+    mpi mpich ring --mpi=pmi2 -N1 -n4
+    has "ring of 4: token 4"
 }
 
 @test "MPICH by PMI2, 2 nodes x 2 ranks" {
@@ -71,6 +77,17 @@ mpi() {
 @test "shared memory between two ranks of MPICH: all sizes arrive" {
     mpi mpich pingpong --mpi=pmi2 -n2
     [[ $(awk '{ print $1 }' <<<"$output") == $'8\n65536\n1048576' ]]
+}
+
+@test "steps of a batch script: by --container-image, writable, in namespaces of their own" {
+    local img
+    needs_mpi pmix
+    img=$(image mpi.sqsh)
+    batch -n4 --wrap "srun --mpi=pmix --container-image=$img --container-writable /opt/mpi/openmpi/ring
+        srun --mpi=pmix -N1 -n2 --container-image=$img --container-unshare=ipc,uts /opt/mpi/openmpi/ring"
+    ok
+    has "ring of 4: token 4"
+    has "ring of 2: token 2"
 }
 
 @test "an image of the user's own, through FUSE" {
