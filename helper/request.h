@@ -55,6 +55,9 @@ enum msg_type {
 	MSG_BYE,
 };
 
+/* Text of a CWD that asks for slurmstepd's own; the answer is a CWD with its path, or with none. */
+#define MSG_CWD_STEPD "."
+
 struct msg_head {
 	uint32_t magic; /* REQUEST_MAGIC */
 	uint16_t version;

@@ -36,6 +36,7 @@
 struct step {
 	int main;  /* to slurmstepd and its tasks */
 	int alive; /* pidfd of slurmstepd */
+	pid_t stepd;
 	int state; /* the state directory */
 	struct request r;
 	struct config c;
@@ -353,6 +354,32 @@ static void finish_joined(struct step *s)
 	s->joined.ns = s->container.ns;
 }
 
+/*
+ * The hook ran in a process that has another one (contain_spank): slurmstepd's own,
+ * which is the job's until the hook ends, so it waits for the answer.  NULL: it is removed.
+ */
+static char *answer_cwd(struct step *s)
+{
+	static const char gone[] = " (deleted)";
+	char buf[REQUEST_OPTION_MAX + 64], path[REQUEST_OPTION_MAX], link[32];
+	ssize_t n, len;
+
+	snprintf(link, sizeof(link), "/proc/%d/cwd", (int)s->stepd);
+	len = readlink(link, path, sizeof(path) - 1);
+	path[len > 0 ? len : 0] = '\0';
+	if (len > (ssize_t)strlen(gone) && !strcmp(path + len - strlen(gone), gone))
+		path[0] = '\0';
+	/* one with control characters is no message */
+	n = path[0] == '/' ? plain_encode(buf, sizeof(buf), MSG_CWD, path) : -1;
+	if (n < 0) {
+		path[0] = '\0';
+		n = plain_encode(buf, sizeof(buf), MSG_CWD, NULL);
+	}
+	if (n > 0)
+		(void)msg_send(s->main, buf, (size_t)n, NULL, 0);
+	return path[0] ? strdup(path) : NULL;
+}
+
 /* The working directory has arrived: user_init of the step. */
 static void on_cwd(struct step *s, const void *buf, size_t len)
 {
@@ -361,6 +388,10 @@ static void on_cwd(struct step *s, const void *buf, size_t len)
 
 	if (s->cwd || plain_decode(buf, len, MSG_CWD, &cwd, &e) < 0)
 		return;
+	if (cwd && !strcmp(cwd, MSG_CWD_STEPD)) {
+		free(cwd);
+		cwd = answer_cwd(s);
+	}
 	s->cwd = cwd && cwd[0] == '/' ? cwd : strdup("/");
 	if (cwd != s->cwd)
 		free(cwd);
@@ -521,6 +552,7 @@ static int take_request(struct step *s, char *buf)
 	if (setsockopt(s->main, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
 	    getsockopt(s->main, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.uid != 0)
 		return -1;
+	s->stepd = peer.pid;
 	s->alive = pidfd_open(peer.pid, 0);
 	if (s->alive < 0)
 		return -1;

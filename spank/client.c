@@ -142,6 +142,20 @@ bool client_say(const struct client *c, enum msg_type type, const char *text)
 	return rc == 0;
 }
 
+char *client_stepd_cwd(const struct client *c, int timeout_ms)
+{
+	char *path = NULL, *buf = malloc(REQUEST_PACKET_MAX);
+	struct err e = { "" };
+	ssize_t n = -1;
+
+	if (buf && client_say(c, MSG_CWD, MSG_CWD_STEPD))
+		n = msg_recv(c->sock, buf, REQUEST_PACKET_MAX, NULL, NULL, NULL, timeout_ms);
+	if (n <= 0 || plain_decode(buf, (size_t)n, MSG_CWD, &path, &e) < 0)
+		path = NULL;
+	free(buf);
+	return path;
+}
+
 /* --- join --- */
 
 static int joined_take(const void *buf, size_t len, const int *fds, unsigned nfds,

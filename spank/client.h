@@ -34,6 +34,12 @@ int client_request(struct client *c, const struct request *r, struct err *e);
 /* Send a message with one optional string; false when the helper is gone. */
 bool client_say(const struct client *c, enum msg_type type, const char *text);
 
+/*
+ * Send CWD with slurmstepd's own working directory, which the helper finds out.  Its path,
+ * malloced; NULL if it is removed, has no printable name, or no answer came in timeout_ms.
+ */
+char *client_stepd_cwd(const struct client *c, int timeout_ms);
+
 /* What a JOIN came to. */
 struct client_joined {
 	struct joined j;

@@ -27,6 +27,7 @@
 
 #define JOIN_TIMEOUT_S 60 /* without timeout= in the plugstack arguments */
 #define DRAIN_TIMEOUT_MS 2000
+#define CWD_TIMEOUT_MS 5000 /* the helper may be at work on the image */
 #define STAND_IN "/tmp" /* where slurmstepd and tasks go that cannot enter the job's directory */
 
 /* Order of the descriptors in struct client_joined. */
@@ -195,15 +196,29 @@ void remote_post_opt(spank_t sp, int ac, char **av)
 
 /* --- user_init --- */
 
+/* Tell the job's directory to the helper. false: it could not be named. */
+static bool tell_cwd(char cwd[PATH_MAX])
+{
+	char *path;
+
+	if (getpid() ==
+	    step.client.parent) /* removed, unreachable, too long, with control characters */
+		return getcwd(cwd, PATH_MAX) && cwd[0] == '/' &&
+		       client_say(&step.client, MSG_CWD, cwd);
+	/* contain_spank: in a process that has entered the job's namespace, where all begin in "/" */
+	path = client_stepd_cwd(&step.client, CWD_TIMEOUT_MS);
+	snprintf(cwd, PATH_MAX, "%s", path ? path : "");
+	free(path);
+	return cwd[0] == '/';
+}
+
 void remote_user_init(void)
 {
 	char cwd[PATH_MAX];
 
 	if (!step.active)
 		return;
-	/* removed, unreachable, too long, or with control characters: sent as none */
-	step.cwd_unnamed = !getcwd(cwd, sizeof(cwd)) || cwd[0] != '/' ||
-			   !client_say(&step.client, MSG_CWD, cwd);
+	step.cwd_unnamed = !tell_cwd(cwd);
 	if (step.cwd_unnamed)
 		client_say(&step.client, MSG_CWD, NULL);
 	else
