@@ -218,6 +218,8 @@ none_of_it() {
     for call in setgroups setresgid setresuid; do
         injected start "$call:error=EPERM:when=1" -i "$(image base)"
         none_of_it
+        # before it has heard or started anything
+        matches dead
     done
 }
 
