@@ -123,6 +123,16 @@ running() {
     is 'mark of the running step'
 }
 
+@test "--container-join by sbatch, an #SBATCH line, and salloc" {
+    running -w "$(node 1)"
+    batch -w "$(node 1)" --container-join="$JOB.0" --wrap 'pwd; cat mark'
+    is $'/mnt\nmark of the running step'
+    batch < <(printf '%s\n' '#!/bin/sh' "#SBATCH -w $(node 1) --container-join=$JOB.0" 'cat /mnt/mark')
+    is 'mark of the running step'
+    host salloc -Q -w "$(node 1)" --container-join="$JOB.0" srun cat /mnt/mark
+    is 'mark of the running step'
+}
+
 @test "--container-join takes over the image's environment and other namespaces" {
     IMG=$(variant merge.sqsh 'printf "%s\n" BOTH=image IMAGE=image >etc/environment')
     running --container-unshare=net,uts
