@@ -262,6 +262,10 @@ static int add_note(struct step *s, const char *text)
 
 static int join_other(struct step *s)
 {
+	if (s->r.script)
+		return err_set(&s->e,
+			       "--container-join: the running container does not have your batch "
+			       "script; use srun --container-join in the script");
 	if (join_ask(s->state, &s->r, timeout_ms(s), &s->container, &s->joined, &s->e) < 0)
 		return -1;
 	free(s->joined.cwd);

@@ -123,14 +123,26 @@ running() {
     is 'mark of the running step'
 }
 
-@test "--container-join by sbatch, an #SBATCH line, and salloc" {
+@test "--container-join by salloc, for its steps and its shell; a batch script cannot be there" {
     running -w "$(node 1)"
-    batch -w "$(node 1)" --container-join="$JOB.0" --wrap 'pwd; cat mark'
-    is $'/mnt\nmark of the running step'
-    batch < <(printf '%s\n' '#!/bin/sh' "#SBATCH -w $(node 1) --container-join=$JOB.0" 'cat /mnt/mark')
-    is 'mark of the running step'
     host salloc -Q -w "$(node 1)" --container-join="$JOB.0" srun cat /mnt/mark
     is 'mark of the running step'
+    batch -w "$(node 1)" --wrap "srun --container-join=$JOB.0 cat /mnt/mark"
+    is 'mark of the running step'
+    batch -w "$(node 1)" --container-join="$JOB.0" --wrap 'echo ran'
+    fails
+    hasnt ran
+    has "the running container does not have your batch script; use srun --container-join in the script"
+    drop_in "$BERTH_TOP/tests/tools/terminal" "$(own alice bin)"
+    run as alice SHELL=/bin/sh /usr/bin/python3 "$BERTH_W/work/bin/terminal" 30x100 \
+        salloc -w "$(node 1)" --container-join="$JOB.0" <<'END'
+expect Granted
+send pwd; cat mark
+expect /mnt
+expect mark of the running step
+send exit
+END
+    ((status == 0)) || { echo "$output"; return 1; }
 }
 
 @test "--container-join takes over the image's environment and other namespaces" {
