@@ -4,6 +4,7 @@
 # Knobs, read at every conf_write (so `KNOB=value cluster_restart` changes one, and a plain
 # `cluster_restart` goes back to the defaults):
 #   CLUSTER_EXTRA          more slurm.conf lines
+#   CLUSTER_NODE_EXTRA     more words of each NodeName line
 #   CLUSTER_CGROUP_EXTRA   more cgroup.conf lines
 #   CLUSTER_PROLOG_FLAGS   e.g. Contain
 #   CLUSTER_TMPFS=yes      private /tmp and /dev/shm per job (job_container/tmpfs, namespace/tmpfs; implies Contain)
@@ -113,7 +114,7 @@ END
     [[ -z $prolog ]] || echo "PrologFlags=$prolog"
     conf_by_version
     for n in $BERTH_NODES; do
-        echo "NodeName=$n NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[i]} CPUs=$cpus RealMemory=4096"
+        echo "NodeName=$n NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[i]} CPUs=$cpus RealMemory=4096 ${CLUSTER_NODE_EXTRA:-}"
         i=$((i + 1))
     done
     echo "PartitionName=test Nodes=${BERTH_NODES// /,} Default=YES MaxTime=30 State=UP OverSubscribe=YES:16"
