@@ -229,7 +229,7 @@ bad_options() {
     nowhere
 }
 
-@test "options over-long: srun, sbatch and salloc" {
+@test "row 12: options over-long: srun, sbatch and salloc" {
     local long o
     long=$(head -c 120000 /dev/zero | tr '\0' x) # an argument can have 128 KiB
     for o in mounts workdir env unshare; do
@@ -240,7 +240,7 @@ bad_options() {
     refused "longer than" "--container-join=$long"
 }
 
-@test "options over-long: 200 kB in #SBATCH lines" {
+@test "row 12: options over-long: 200 kB in #SBATCH lines" {
     local long o
     long=$(head -c 200000 /dev/zero | tr '\0' x)
     for o in mounts workdir env unshare image join; do
@@ -256,7 +256,7 @@ bad_options() {
     nowhere
 }
 
-@test "options over-long: in the environment" {
+@test "row 12: options over-long: in the environment" {
     local long o
     long=$(head -c 120000 /dev/zero | tr '\0' x)
     for o in MOUNTS WORKDIR ENV UNSHARE IMAGE JOIN; do
