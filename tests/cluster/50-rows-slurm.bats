@@ -324,7 +324,7 @@ no_jobs_of_alice() { [[ -z $(squeue -h -u berthalice) ]]; }
 }
 
 @test "row 32: a process that outlives its task does not outlive the step, nor does its image" {
-    step_start srun --container="$(image_of alice tiny.sqsh)" -- '(trap "" TERM HUP; while :; do sleep 0.2; done) & exit 0'
+    step_start srun --container="$(image_of alice tiny.sqsh)" -- '(trap "" TERM HUP; while :; do sleep 0.2; done) & sleep 1; exit 0'
     local fuse
     fuse=$(fuse_of "$HELPER") || :
     step_end
