@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * map.h - what a struct hwmap is, for the files of hwmap/ (and tests that make maps up).
+ *
+ * A place is a set of CPUs from which all devices look equally far: the CPUs of a NUMA node,
+ * or a part of them where a device belongs to only that part.  Distances are kept per
+ * device and place, so that a choice needs no topology.
+ */
+#ifndef BERTH_HWMAP_MAP_H
+#define BERTH_HWMAP_MAP_H
+
+#include "hwmap.h"
+
+#define HWMAP_STAMP_MAX 128
+
+struct hwmap_place {
+	struct hwmap_cpus cpus; /* not empty; places don't overlap */
+	int32_t numa;		/* OS index */
+	uint32_t package;	/* OS index of the socket */
+};
+
+struct hwmap {
+	struct hwmap_device *devices;
+	struct hwmap_place *places;
+	uint16_t *distance;	     /* device i, place p: distance[i * nplaces + p] */
+	uint32_t ndevices, nplaces;  /* nplaces >= 1 */
+	char stamp[HWMAP_STAMP_MAX]; /* what hwmap_fresh compares; "" for a captured node */
+};
+
+/* An empty map with room for so many; NULL when memory is out. Distances are HWMAP_FAR. */
+struct hwmap *hwmap_new(uint32_t ndevices, uint32_t nplaces);
+
+#endif
