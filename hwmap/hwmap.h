@@ -22,13 +22,13 @@
 
 #include "../helper/err.h"
 
-#define HWMAP_NAME_MAX 64	/* bytes of a kernel's name, NUL included (IB_DEVICE_NAME_MAX) */
-#define HWMAP_PCI_MAX 20	/* "0000:06:00.1", NUL included; the domain may have 8 digits */
-#define HWMAP_CPUS_MAX 4096	/* CPUs by OS index, from 0 */
-#define HWMAP_DEVICES_MAX 8192	/* devices of one map */
-#define HWMAP_PLACES_MAX 256	/* places of one map */
-#define HWMAP_RANKS_MAX 4096	/* ranks of one choice */
-#define HWMAP_FAR UINT16_MAX	/* a distance that nobody knows */
+#define HWMAP_NAME_MAX 64      /* bytes of a kernel's name, NUL included (IB_DEVICE_NAME_MAX) */
+#define HWMAP_PCI_MAX 20       /* "0000:06:00.1", NUL included; the domain may have 8 digits */
+#define HWMAP_CPUS_MAX 4096    /* CPUs by OS index, from 0 */
+#define HWMAP_DEVICES_MAX 8192 /* devices of one map */
+#define HWMAP_PLACES_MAX 256   /* places of one map */
+#define HWMAP_RANKS_MAX 4096   /* ranks of one choice */
+#define HWMAP_FAR UINT16_MAX   /* a distance that nobody knows */
 
 struct hwmap; /* opaque: one node */
 
@@ -65,10 +65,10 @@ struct hwmap_device {
 	int32_t numa;		     /* OS index of the NUMA node; -1: the kernel doesn't know */
 	uint32_t nic;		     /* devices of one PF share this number */
 	uint32_t slots;		     /* how many leases it bears: VFs, or 1, or 0 */
-	uint32_t busy;		     /* slots that the kernel shows in use (usNIC's qpn, RDMA contexts) */
-	uint32_t sriov_total, sriov_num;   /* sriov_totalvfs and sriov_numvfs, of a PF */
-	uint32_t qp_per_vf, cq_per_vf;	   /* usNIC's own limits */
-	struct hwmap_cpus cpus;		   /* nearest CPUs; none: nobody knows */
+	uint32_t busy; /* slots that the kernel shows in use (usNIC's qpn, RDMA contexts) */
+	uint32_t sriov_total, sriov_num; /* sriov_totalvfs and sriov_numvfs, of a PF */
+	uint32_t qp_per_vf, cq_per_vf;	 /* usNIC's own limits */
+	struct hwmap_cpus cpus;		 /* nearest CPUs; none: nobody knows */
 };
 
 /*
@@ -110,7 +110,11 @@ const struct hwmap_device *hwmap_device(const struct hwmap *m, size_t i); /* the
  */
 uint32_t hwmap_distance(const struct hwmap *m, size_t i, const struct hwmap_cpus *cpus);
 
-/* "0-3,8" from and to a set; hwmap_cpus_parse takes what the kernel's cpulist files hold. */
+/*
+ * "0-3,8" from and to a set.  hwmap_cpus_parse takes what the kernel's cpulist files hold (an
+ * empty line is the empty set); -1, and *ret as it was, for anything else and for CPUs that are
+ * not below HWMAP_CPUS_MAX.  hwmap_cpus_text returns buf; what does not fit ends in "...".
+ */
 int hwmap_cpus_parse(const char *text, struct hwmap_cpus *ret);
 char *hwmap_cpus_text(const struct hwmap_cpus *c, char *buf, size_t size);
 bool hwmap_cpus_has(const struct hwmap_cpus *c, unsigned cpu);
@@ -120,8 +124,9 @@ void hwmap_cpus_set(struct hwmap_cpus *c, unsigned cpu);
  * A map on disk, for the moment of launch: written by slurmd's start, read by each step.
  * hwmap_read takes a descriptor that the caller has opened and found to be root's own; every
  * length and index in it is checked all the same.  hwmap_fresh says whether the map still
- * holds, for at most some tens of microseconds: same boot, and the same names in the
- * directories of /sys that new or gone devices change.
+ * holds: same boot, same CPUs online, and the same names in the directories of /sys that new
+ * or gone devices change (stamp.c).  It takes some tens of microseconds, and a tenth of one
+ * more for each PCI function of the node.  A map of a captured node is never fresh.
  */
 int hwmap_write(const struct hwmap *m, int fd, struct err *e);
 int hwmap_read(int fd, struct hwmap **ret, struct err *e);
@@ -139,14 +144,14 @@ enum hwmap_policy {
 struct hwmap_ask {
 	const struct hwmap_cpus *const *ranks; /* a CPU set each; NULL: that rank isn't bound */
 	uint32_t nranks;
-	uint32_t count;		  /* slots for each rank, at least 1 */
-	bool per_node;		  /* count slots for all ranks together, shared by them */
+	uint32_t count; /* slots for each rank, at least 1 */
+	bool per_node;	/* count slots for all ranks together, shared by them */
 	enum hwmap_policy policy;
-	uint32_t rails;		  /* of HWMAP_RAIL: NICs to use; 0: all that match */
-	const char *device;	  /* shell patterns, '|' between; NULL: all.  A device matches by
+	uint32_t rails;	      /* of HWMAP_RAIL: NICs to use; 0: all that match */
+	const char *device;   /* shell patterns, '|' between; NULL: all.  A device matches by
 				     ibdev, netdev, uverbs, pci, pf or driver; "!PATTERN" excludes */
-	const uint32_t *used;	  /* per device: slots that are leased already; NULL: none */
-	bool any_state;		  /* also devices whose link is down */
+	const uint32_t *used; /* per device: slots that are leased already; NULL: none */
+	bool any_state;	      /* also devices whose link is down */
 };
 
 struct hwmap_grant {
@@ -156,7 +161,8 @@ struct hwmap_grant {
 
 struct hwmap_choice {
 	uint32_t nranks, count;
-	struct hwmap_grant *grants; /* rank r has grants[r * count] to grants[r * count + count - 1] */
+	struct hwmap_grant
+		*grants; /* rank r has grants[r * count] to grants[r * count + count - 1] */
 };
 
 /*

@@ -12,6 +12,7 @@
 #include "hwmap.h"
 
 #define HWMAP_STAMP_MAX 128
+#define HWMAP_SLOTS_MAX 65536 /* of one device: more VFs than PCI has addresses for */
 
 struct hwmap_place {
 	struct hwmap_cpus cpus; /* not empty; places don't overlap */
@@ -22,12 +23,28 @@ struct hwmap_place {
 struct hwmap {
 	struct hwmap_device *devices;
 	struct hwmap_place *places;
-	uint16_t *distance;	     /* device i, place p: distance[i * nplaces + p] */
+	uint16_t *distance;	     /* device i, place p: distance[i * nplaces + p], never 0 */
 	uint32_t ndevices, nplaces;  /* nplaces >= 1 */
 	char stamp[HWMAP_STAMP_MAX]; /* what hwmap_fresh compares; "" for a captured node */
 };
 
-/* An empty map with room for so many; NULL when memory is out. Distances are HWMAP_FAR. */
+/*
+ * An empty map with room for so many; NULL when memory is out, or for more than HWMAP_..._MAX
+ * or no place.  Distances are HWMAP_FAR.  The caller frees it with hwmap_free.
+ */
 struct hwmap *hwmap_new(uint32_t ndevices, uint32_t nplaces);
+
+/*
+ * Whether m keeps what hwmap.h and this header promise: places hold CPUs and don't overlap,
+ * text ends, is clean and is no path, numbers are in range.  What is written and what has been
+ * read is checked by it, so that no user of a map has to.
+ */
+int hwmap_check(const struct hwmap *m, struct err *e);
+
+/*
+ * What hwmap_fresh compares, of this node as it is now; "" if it can't be told.  A scan takes
+ * it first, so that what changes meanwhile makes the map stale.
+ */
+void hwmap_stamp(char stamp[HWMAP_STAMP_MAX]);
 
 #endif
