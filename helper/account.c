@@ -112,6 +112,11 @@ static bool field_sound(const char *text)
 	return true;
 }
 
+static bool group_sound(const char *name)
+{
+	return name[0] && !strchr("+-", name[0]) && field_sound(name);
+}
+
 /* What must hold of an account, whoever filled it.  NULL, or the field that is wrong. */
 static const char *account_unsound(const struct account *a)
 {
@@ -124,8 +129,11 @@ static const char *account_unsound(const struct account *a)
 		return "home";
 	if (a->shell[0] != '/' || !field_sound(a->shell))
 		return "shell";
-	if (!a->group[0] || strchr("+-", a->group[0]) || !field_sound(a->group))
+	if (!group_sound(a->group))
 		return "group";
+	for (size_t i = 0; i < a->nmore; i++)
+		if (!group_sound(a->more[i].name))
+			return "group";
 	return NULL;
 }
 
@@ -155,15 +163,35 @@ char *account_passwd(const char *text, size_t len, const struct account *a, uid_
 	return out;
 }
 
+static char *group_rewrite(const char *text, size_t len, const char *name, gid_t gid,
+			   size_t *ret_len, struct err *e)
+{
+	char own[sizeof(((struct account *)0)->group) + 32];
+
+	snprintf(own, sizeof(own), "%s:x:%u:\n", name, gid);
+	return account_rewrite(text, len, own, name, gid, ret_len, e);
+}
+
 char *account_group(const char *text, size_t len, const struct account *a, gid_t gid,
 		    size_t *ret_len, struct err *e)
 {
-	char own[sizeof(a->group) + 32];
+	char *out;
 
 	if (!account_check(a, e))
 		return NULL;
-	snprintf(own, sizeof(own), "%s:x:%u:\n", a->group, gid);
-	return account_rewrite(text, len, own, a->group, gid, ret_len, e);
+	out = group_rewrite(text, len, a->group, gid, &len, e);
+	/* a text that is as long as may be stays without further names */
+	for (size_t i = 0; out && i < a->nmore; i++) {
+		char *more = group_rewrite(out, len, a->more[i].name, a->more[i].gid, &len, NULL);
+
+		if (!more)
+			break;
+		free(out);
+		out = more;
+	}
+	if (out)
+		*ret_len = len;
+	return out;
 }
 
 /* The line at *rest to out[0..size), as a string; *rest then is behind it. */
@@ -181,19 +209,53 @@ static bool take_field(struct line *rest, char *out, size_t size)
 	return true;
 }
 
+static bool copy_field(struct line l, unsigned i, char *buf, size_t size)
+{
+	struct line f = line_field(l, i);
+
+	if (f.len >= size)
+		return false;
+	memcpy(buf, f.p, f.len);
+	buf[f.len] = '\0';
+	return true;
+}
+
+/* GID:NAME as the next of a->more. */
+static bool take_group(const char *text, struct account *a)
+{
+	struct line l = { text, strlen(text) }, gid = line_field(l, 0);
+	uint64_t v = 0;
+
+	if (a->nmore == ACCOUNT_GROUPS_MAX || gid.len == 0 || gid.len > 10 || gid.len == l.len ||
+	    memchr(text + gid.len + 1, ':', l.len - gid.len - 1))
+		return false;
+	for (size_t i = 0; i < gid.len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		v = v * 10 + (uint64_t)(text[i] - '0');
+	}
+	if (v > UINT32_MAX || !copy_field(l, 1, a->more[a->nmore].name, sizeof(a->more[0].name)))
+		return false;
+	a->more[a->nmore++].gid = (uint32_t)v;
+	return true;
+}
+
 int account_parse(const char *text, size_t len, struct account *ret, struct err *e)
 {
 	struct line rest = { text, len };
 	struct account a = { .name = "" };
-	char end[8];
+	char more[sizeof(a.more[0].name) + 16];
+	bool sound = take_field(&rest, a.name, sizeof(a.name)) &&
+		     take_field(&rest, a.gecos, sizeof(a.gecos)) &&
+		     take_field(&rest, a.home, sizeof(a.home)) &&
+		     take_field(&rest, a.shell, sizeof(a.shell)) &&
+		     take_field(&rest, a.group, sizeof(a.group)) &&
+		     take_field(&rest, more, sizeof(more));
 
-	if (!take_field(&rest, a.name, sizeof(a.name)) ||
-	    !take_field(&rest, a.gecos, sizeof(a.gecos)) ||
-	    !take_field(&rest, a.home, sizeof(a.home)) ||
-	    !take_field(&rest, a.shell, sizeof(a.shell)) ||
-	    !take_field(&rest, a.group, sizeof(a.group)) || !take_field(&rest, end, sizeof(end)) ||
-	    strcmp(end, "end") != 0 || rest.len)
-		return err_set(e, "the user's account: expected six lines from berth-passwd");
+	while (sound && strcmp(more, "end") != 0)
+		sound = take_group(more, &a) && take_field(&rest, more, sizeof(more));
+	if (!sound || rest.len)
+		return err_set(e, "the user's account: unexpected answer of berth-passwd");
 	if (!account_check(&a, e))
 		return -1;
 	*ret = a;
@@ -218,17 +280,6 @@ static bool find_line(const char *text, size_t len, unsigned id_field, uint32_t 
 	return false;
 }
 
-static bool copy_field(struct line l, unsigned i, char *buf, size_t size)
-{
-	struct line f = line_field(l, i);
-
-	if (f.len >= size)
-		return false;
-	memcpy(buf, f.p, f.len);
-	buf[f.len] = '\0';
-	return true;
-}
-
 int account_from_files(const char *passwd, size_t passwd_len, const char *group, size_t group_len,
 		       uid_t uid, gid_t gid, struct account *ret)
 {
@@ -243,5 +294,22 @@ int account_from_files(const char *passwd, size_t passwd_len, const char *group,
 	    !copy_field(g, 0, a.group, sizeof(a.group)) || !account_check(&a, NULL))
 		return -1;
 	*ret = a;
+	return 0;
+}
+
+int account_groups_from_file(const char *group, size_t len, const uint32_t *gids, size_t n,
+			     gid_t gid, struct account *a)
+{
+	for (size_t i = 0; i < n && a->nmore < ACCOUNT_GROUPS_MAX; i++) {
+		struct line l;
+
+		if (gids[i] == gid)
+			continue;
+		if (!find_line(group, len, 2, gids[i], &l) ||
+		    !copy_field(l, 0, a->more[a->nmore].name, sizeof(a->more[0].name)) ||
+		    !group_sound(a->more[a->nmore].name))
+			return -1;
+		a->more[a->nmore++].gid = gids[i];
+	}
 	return 0;
 }

@@ -243,7 +243,9 @@ static bool account_in_files(struct child *ch)
 	char *group = sys_read_at(AT_FDCWD, "/etc/group", HOST_ACCOUNTS_MAX, &glen);
 	bool found = passwd && group &&
 		     account_from_files(passwd, plen, group, glen, ch->r->uid, ch->r->gid,
-					&ch->account) == 0;
+					&ch->account) == 0 &&
+		     account_groups_from_file(group, glen, ch->r->groups, ch->r->ngroups,
+					      ch->r->gid, &ch->account) == 0;
 
 	free(passwd);
 	free(group);
@@ -252,17 +254,23 @@ static bool account_in_files(struct child *ch)
 
 static void read_account(struct child *ch)
 {
-	char uid[16], gid[16];
-	char *argv[] = { (char *)BERTH_LIBEXECDIR "/berth-passwd", uid, gid, NULL };
+	char ids[2 + ACCOUNT_GROUPS_MAX][16]; /* uid, gid, further groups */
+	char *argv[1 + sizeof(ids) / sizeof(ids[0]) + 1] = { (char *)BERTH_LIBEXECDIR
+							     "/berth-passwd" };
 	struct err e = { "" };
-	size_t len;
+	size_t len, n = 0;
 	char *text;
 
 	ch->has_account = account_in_files(ch);
 	if (ch->has_account)
 		return;
-	snprintf(uid, sizeof(uid), "%u", ch->r->uid);
-	snprintf(gid, sizeof(gid), "%u", ch->r->gid);
+	snprintf(ids[n++], sizeof(ids[0]), "%u", ch->r->uid);
+	snprintf(ids[n++], sizeof(ids[0]), "%u", ch->r->gid);
+	for (uint32_t i = 0; i < ch->r->ngroups && n < sizeof(ids) / sizeof(ids[0]); i++)
+		if (ch->r->groups[i] != ch->r->gid)
+			snprintf(ids[n++], sizeof(ids[0]), "%u", ch->r->groups[i]);
+	for (size_t i = 0; i < n; i++)
+		argv[1 + i] = ids[i];
 	text = run_program(argv, -1, sizeof(struct account), PROGRAM_MS, &len, &e);
 	if (!text || account_parse(text, len, &ch->account, &e) < 0)
 		die(ch, &e);
@@ -400,6 +408,7 @@ static bool account_files(struct child *ch, int root, int fds[2], struct err *e)
 	if (root_inside) {
 		strcpy(ch->account.name, "root");
 		strcpy(ch->account.group, "root");
+		ch->account.nmore = 0; /* they all are nobody's there */
 	}
 	shell = sys_openat2(root, ch->account.shell, O_PATH, 0,
 			    RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * berth-passwd UID GID - what the host's name services say of a user, in the form
- * that account_parse reads.
+ * berth-passwd UID GID [GID]... - what the host's name services say of a user, in the
+ * form that account_parse reads.
  *
  * A program of its own, run as the user: NSS loads libraries and asks servers, which
  * has no place in a privileged process.  A user whom nobody knows gets names made
@@ -94,14 +94,27 @@ static void fill_group(struct account *a, uint32_t gid, char *buf)
 		set(a->group, found->gr_name);
 }
 
+/* A further group; one that nobody knows is left out. */
+static void add_group(struct account *a, uint32_t gid, char *buf)
+{
+	struct group gr, *found = NULL;
+
+	if (a->nmore == ACCOUNT_GROUPS_MAX ||
+	    getgrgid_r(gid, &gr, buf, PASSWD_BUFFER, &found) != 0 || !found ||
+	    !usable_name(found->gr_name, sizeof(a->more[0].name)))
+		return;
+	a->more[a->nmore].gid = gid;
+	snprintf(a->more[a->nmore++].name, sizeof(a->more[0].name), "%s", found->gr_name);
+}
+
 int main(int argc, char **argv)
 {
 	struct account a = { .home = "/", .shell = "/bin/sh" };
-	uint32_t uid, gid;
+	uint32_t uid, gid, more;
 	char *buf;
 
-	if (argc != 3 || !parse_id(argv[1], &uid) || !parse_id(argv[2], &gid)) {
-		fputs("usage: berth-passwd UID GID\n", stderr);
+	if (argc < 3 || !parse_id(argv[1], &uid) || !parse_id(argv[2], &gid)) {
+		fputs("usage: berth-passwd UID GID [GID]...\n", stderr);
 		return 2;
 	}
 	alarm(PASSWD_SECONDS);
@@ -114,8 +127,14 @@ int main(int argc, char **argv)
 	snprintf(a.group, sizeof(a.group), "group%u", gid);
 	fill_user(&a, uid, buf);
 	fill_group(&a, gid, buf);
+	for (int i = 3; i < argc; i++)
+		if (parse_id(argv[i], &more))
+			add_group(&a, more, buf);
 	free(buf);
-	printf("%s\n%s\n%s\n%s\n%s\nend\n", a.name, a.gecos, a.home, a.shell, a.group);
+	printf("%s\n%s\n%s\n%s\n%s\n", a.name, a.gecos, a.home, a.shell, a.group);
+	for (size_t i = 0; i < a.nmore; i++)
+		printf("%u:%s\n", a.more[i].gid, a.more[i].name);
+	puts("end");
 	if (fflush(stdout) != 0) {
 		fputs("berth-passwd: can't write the answer\n", stderr);
 		return 1;

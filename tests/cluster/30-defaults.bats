@@ -112,7 +112,8 @@ berthalice
 /home/berthalice
 /home/berthalice
 berthalice:x:$uid:$gid::/home/berthalice:/bin/sh
-berthalice:x:$gid:"
+berthalice:x:$gid:
+berthgrp:x:$(getent group berthgrp | cut -d: -f3):"
     run as bob srun --container="$(image tiny.sqsh)" sh -c 'id -un; echo ~'
     is $'berthbob\n/home/berthbob'
 }
@@ -124,9 +125,20 @@ berthalice:x:$gid:"
             other:x:$uid:$uid::/other:/bin/sh daemon:x:1:1:daemon:/:/bin/sh >etc/passwd")
     inside "$img" -- sh -c 'id -un; echo ~; grep -c . /etc/passwd; cut -d: -f1 /etc/passwd /etc/group'
     ok
-    is $'berthalice\n/home/berthalice\n3\nroot\nberthalice\ndaemon\nroot\nstaff\nberthalice'
+    is $'berthalice\n/home/berthalice\n3\nroot\nberthalice\ndaemon\nroot\nstaff\nberthalice\nberthgrp'
     inside base.sqsh -- sh -c 'getent passwd berthalice root | cut -d: -f1,7'
     is $'berthalice:/bin/bash\nroot:/bin/bash'
+}
+
+@test "the user's further groups have names, too, where the node knows them" {
+    for img in tiny.sqsh base.sqsh; do
+        inside "$img" -- sh -c 'for g in $(id -Gn); do echo $g; done | sort; groups >/dev/null'
+        ok
+        silent
+        is $'berthalice\nberthgrp'
+    done
+    inside base.sqsh -- getent group berthgrp
+    is "berthgrp:x:$(getent group berthgrp | cut -d: -f3):"
 }
 
 @test "account=no: the image's files as they are" {

@@ -4,7 +4,10 @@
 
 #include "../../helper/account.h"
 
-static const struct account ann = { "ann", "", "/home/ann", "/bin/sh", "lab" };
+static const struct account ann = { .name = "ann",
+				    .home = "/home/ann",
+				    .shell = "/bin/sh",
+				    .group = "lab" };
 
 /* The result ends in a newline, has no NUL, and is not much longer than what came in. */
 static void check_text(char *out, size_t len, size_t size)
@@ -17,6 +20,7 @@ static void check_text(char *out, size_t len, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
+	const uint32_t gids[] = { 0, 1, 1000 };
 	struct account a;
 	struct err e = { "" };
 	size_t len = 0;
@@ -31,5 +35,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		out = account_passwd(NULL, 0, &a, 1000, 100, &len, NULL); /* sound, so taken */
 		check_text(out, len, size + sizeof(a));
 	}
+	a = ann;
+	(void)account_groups_from_file(text, size, gids, 3, 100, &a);
+	out = account_group(NULL, 0, &a, 100, &len, NULL); /* likewise */
+	check_text(out, len, size + sizeof(a));
 	return 0;
 }

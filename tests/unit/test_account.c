@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +157,49 @@ START_TEST(parse)
 }
 END_TEST
 
+START_TEST(further_groups)
+{
+	static const char text[] = "ann\n\n/h\n/s\nlab\n7:net\n4294967294:x y\nend\n";
+	static const char g[] = "root:x:0:\nnet:x:7:bob\n-bad:x:8:\nlast:x:9:";
+	static const char *const bad[] = { "net\n",    ":net\n",  "7:\n",     "7:-net\n",
+					   "x7:net\n", "7:a:b\n", "-1:net\n", "99999999999:net\n",
+					   "7:n\te\n" };
+	const uint32_t gids[] = { 100, 7, 9, 8 };
+	struct account a = ann;
+	char *out, many[ACCOUNT_GROUPS_MAX * 8 + 64] = "ann\n\n/h\n/s\nlab\n";
+	size_t len;
+
+	ck_assert_int_eq(account_parse(text, strlen(text), &a, NULL), 0);
+	ck_assert_uint_eq(a.nmore, 2);
+	ck_assert_uint_eq(a.more[1].gid, 4294967294u);
+	ck_assert_str_eq(a.more[1].name, "x y");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "ann\n\n/h\n/s\nlab\n%send\n", bad[i]);
+		ck_assert_msg(account_parse(line, strlen(line), &a, NULL) == -1, "%zu", i);
+	}
+	for (int i = 0; i < ACCOUNT_GROUPS_MAX; i++)
+		strcat(many, "7:net\n");
+	strcat(many, "end\n");
+	ck_assert_int_eq(account_parse(many, strlen(many), &a, NULL), 0);
+	strcpy(strstr(many, "end"), "7:net\nend\n");
+	ck_assert_int_eq(account_parse(many, strlen(many), &a, NULL), -1);
+
+	a = ann;
+	ck_assert_int_eq(account_groups_from_file(g, sizeof(g) - 1, gids, 3, 100, &a), 0);
+	ck_assert_uint_eq(a.nmore, 2);
+	out = account_group("mine:x:7:\nstaff:x:50:\n", 21, &a, 100, &len, NULL);
+	ck_assert_str_eq(out, "net:x:7:\nstaff:x:50:\n" LAB "last:x:9:\n");
+	ck_assert_uint_eq(len, strlen(out));
+	free(out);
+	a = ann;
+	ck_assert_int_eq(account_groups_from_file(g, sizeof(g) - 1, gids, 4, 100, &a), -1);
+	ck_assert_uint_eq(a.nmore, 2);
+	ck_assert_int_eq(account_groups_from_file(NULL, 0, gids, 1, 7, &a), -1);
+}
+END_TEST
+
 START_TEST(parse_refuses)
 {
 	static const char *const bad[] = {
@@ -219,6 +263,7 @@ int main(void)
 	tcase_add_test(tc, group_lines);
 	tcase_add_test(tc, unsound_accounts);
 	tcase_add_test(tc, parse);
+	tcase_add_test(tc, further_groups);
 	tcase_add_test(tc, parse_refuses);
 	tcase_add_test(tc, from_files);
 	return unit_run(s);
