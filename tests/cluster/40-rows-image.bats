@@ -47,7 +47,7 @@ refused() {
     has IMAGE_ID=tiny
     run in_image "$dir/img.sqsh" cat /etc/os-release
     refused "not readable by you"
-    run as alice sbatch --wait --output="row1.$BERTH_SLOT" --container="$dir/img.sqsh" --wrap 'cat /etc/os-release'
+    run batch alice --output="row1.$BERTH_SLOT" --container="$dir/img.sqsh" --wrap 'cat /etc/os-release'
     fails
     run as alice cat "row1.$BERTH_SLOT"
     has "not readable by you"

@@ -42,7 +42,7 @@ with_inside() {
 
 @test "row 7: nor in a batch script, an interactive step, a step that joins, and through FUSE" {
     img=$(with_inside)
-    run as alice sbatch --wait --output="row7.$BERTH_SLOT" --container="$img" --wrap "exec inside fds"
+    run batch alice --output="row7.$BERTH_SLOT" --container="$img" --wrap "exec inside fds"
     ok
     run as alice cat "row7.$BERTH_SLOT"
     matches "cwd /home/berthalice inside"
@@ -81,7 +81,7 @@ with_inside() {
     done
     as alice mkdir -p "$dir/a/b"
     # shellcheck disable=SC2016 # expanded in the job
-    AS_CWD=$dir/a/b run as alice sbatch --wait --output="/home/berthalice/row7.$BERTH_SLOT" -D "$dir/a/b" --wrap \
+    AS_CWD=$dir/a/b run batch alice --output="/home/berthalice/row7.$BERTH_SLOT" -D "$dir/a/b" --wrap \
         "mv $dir/a $dir/c; srun --container=$img inside fds"
     run as alice cat "row7.$BERTH_SLOT"
     matches "cwd $dir/c/b inside"
@@ -182,7 +182,7 @@ CapAmb:	0000000000000000
 NoNewPrivs:	1
 END
     local caps='/^(Cap...|NoNewPrivs):/p' out=row9.$BERTH_SLOT
-    as alice sbatch --wait --output="$out" --container="$img" --wrap "sed -nE '$caps' /proc/self/status"
+    batch alice --output="$out" --container="$img" --wrap "sed -nE '$caps' /proc/self/status"
     as alice cat "$out" | diff "$BATS_TEST_TMPDIR/none" -
     # shellcheck disable=SC2016 # expanded in the job
     as alice salloc -Q -N1 -n2 sh -c 'srun -n1 --overlap --container="$0" sh -c "touch up.$1; while [ -e up.$1 ]; do usleep 100000; done" "$0" "$1" &
@@ -333,4 +333,149 @@ no_task() {
     has "the task runs as 0:"
     no_task "setregid - 0" "setresgid - 0" "setgid - 0"
     has "the task runs as "
+}
+
+# ---- row 11: the environment ----
+
+# markers: a directory of alice's with things that variables can name; MARKS: the variables.
+markers() {
+    local dir v
+    dir=$(own alice marks)
+    chmod 1777 "$dir"
+    install -m 755 "$(tool marker.so)" "$dir/libmark$BERTH_SLOT.so"
+    MARKER=$dir/libmark$BERTH_SLOT.so
+    mkdir "$dir"/{lib,plugins}
+    cp "$MARKER" "$dir/lib/libc.so.6"
+    cp "$MARKER" "$dir/plugins/hwloc_xml_libxml.so"
+    MARKS=''
+    for v in LD_PRELOAD LD_AUDIT; do MARKS+=,$v=$MARKER; done
+    for v in LD_LIBRARY_PATH GCONV_PATH LOCPATH NLSPATH TZDIR HWLOC_PLUGINS_PATH HWLOC_FSROOT HWLOC_XMLFILE \
+        HWLOC_CPUID_PATH NLCB RDMAV_DRIVERS IBV_CONFIG_DIR LIBMOUNT_FSTAB LIBMOUNT_MTAB LIBMOUNT_UTAB BLKID_FILE BLKID_CONF \
+        SLURM_CONF BERTH_CONF BERTH_STATE_DIR BERTH_LIBEXECDIR MUNGE_SOCKET HOSTALIASES RESOLV_HOST_CONF BASH_ENV ENV \
+        PYTHONPATH OPENSSL_CONF MALLOC_TRACE LD_DEBUG_OUTPUT XDG_CONFIG_HOME JSON_C_CONF; do
+        MARKS+=,$v=$dir/$v
+        mkdir "$dir/$v"
+    done
+    MARKS+=,LIBMOUNT_FORCE_MOUNT2=always,LD_DEBUG=all,HWLOC_COMPONENTS=xml,FUSE_DEBUG=1,HWLOC_DEBUG_VERBOSE=1
+}
+
+# marked_by: who loaded the marker.
+marked_by() { cat "$MARKER.log" "$BERTH_W"/work/marks/*/*.log "/tmp/${MARKER##*/}.log" 2>/dev/null | sort -u; }
+
+marks_gone() { rm -f "/tmp/${MARKER##*/}.log" /tmp/libnss_mark.so.2.log; }
+
+@test "row 11: the test itself: a program that obeys the variables loads the marker" {
+    markers
+    run as alice srun --export="ALL,LD_PRELOAD=$MARKER" /bin/true
+    ok
+    run marked_by
+    marks_gone
+    matches "$(id -u berthalice) */true"
+}
+
+@test "row 11: nothing that works for a step obeys the job's environment" {
+    markers
+    find "$BERTH_W/work/marks" >"$BATS_TEST_TMPDIR/found"
+    for img in "$(image tiny.sqsh)" "$(image bundle)" "$(image_of alice tiny.sqsh)"; do
+        run in_image "$img" --export="ALL$MARKS" -- true
+        ok
+    done
+    run batch alice --output=/dev/null --container="$(image tiny.sqsh)" --export="ALL$MARKS" --wrap true
+    ok
+    run marked_by
+    marks_gone
+    matches ""
+    diff "$BATS_TEST_TMPDIR/found" <(find "$BERTH_W/work/marks")
+}
+
+@test "row 11: strace sees no path of theirs in any call of slurmd, slurmstepd and the helper" {
+    markers
+    trace "$BATS_TEST_TMPDIR/log" -s 4096 -e trace=%file
+    run in_image "$(image tiny.sqsh)" -w "$(node 1)" --export="ALL$MARKS" -- true
+    trace_end
+    marks_gone
+    ok
+    run grep -hF "$BERTH_W/work/marks" "$BATS_TEST_TMPDIR"/log.*
+    matches ""
+    # it did look
+    grep -qF "berth-helper" "$BATS_TEST_TMPDIR"/log.*
+}
+
+@test "row 11: the environment of the helper and of the keeper of images" {
+    as alice srun -w "$(node 1)" --container="$(image tiny.sqsh)" --export="ALL,SECRET_OF_MINE=1" sh -c 'echo up; exec sleep 60' \
+        >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+    wait_until 10 grep -qs up "$BATS_TEST_TMPDIR/out"
+    helper=$(pgrep -n -f -x "$(helper)")
+    keeper=''
+    for pid in $(pgrep -f -x 'berth-keeper --keep'); do
+        [[ $(readlink "/proc/$pid/fd/4") != "$BERTH_W/state" ]] || keeper=$pid
+    done
+    run tr '\0' '\n' <"/proc/$helper/environ"
+    matches "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+    run tr '\0' '\n' <"/proc/$keeper/environ"
+    matches ""
+    as alice scancel -u berthalice -w "$(node 1)"
+    wait $! || :
+}
+
+# The image's files are those of whoever made it. In a task, root's part of slurmstepd goes on for a moment in it.
+@test "row 11: nothing is loaded or read from the image by root, after a task has entered it" {
+    markers
+    dir=$BATS_TEST_TMPDIR/root
+    mkdir "$dir"
+    unsquashfs -q -n -f -d "$dir" "$(image tiny.sqsh)" >/dev/null
+    mkdir -p "$dir"/lib/x86_64-linux-gnu "$dir"/usr/lib/x86_64-linux-gnu/gconv "$dir"/lib64 "$dir"/etc/security
+    for lib in libnss_mark.so.2 libnss_files.so.2 libnss_systemd.so.2 libc.so.6 libslurm.so "libmark$BERTH_SLOT.so"; do
+        cp "$MARKER" "$dir/lib/x86_64-linux-gnu/$lib"
+        cp "$MARKER" "$dir/usr/lib/x86_64-linux-gnu/$lib"
+    done
+    printf 'passwd: mark\ngroup: mark\nhosts: mark\nservices: mark\n' >"$dir/etc/nsswitch.conf"
+    echo "/lib/x86_64-linux-gnu/libmark$BERTH_SLOT.so" >"$dir/etc/ld.so.preload"
+    printf 'LD_PRELOAD="/lib/x86_64-linux-gnu/libmark%s.so"\nLD_AUDIT="%s"\nGCONV_PATH="/usr/lib"\n' "$BERTH_SLOT" "$MARKER" >>"$dir/etc/environment"
+    pack "$dir" "$BERTH_IMAGES/trap-root.sqsh"
+    trace "$BATS_TEST_TMPDIR/log" -e trace=%file,setns
+    run in_image "$BERTH_IMAGES/trap-root.sqsh" -w "$(node 1)" -- true
+    trace_end
+    ok
+    run marked_by
+    marks_gone
+    matches ""
+    # from the task's entry to its command
+    task=$(grep -l '^setns(.*CLONE_NEWNS' "$BATS_TEST_TMPDIR"/log.*)
+    run sed -n '/CLONE_NEWNS/,/^execve/p' "$task"
+    has 'execve("/bin/true"'
+    only 'setns\(.*|chdir\(.*|getcwd\(.*|newfstatat\(AT_FDCWD, ".*/true", .*|execve\(.*|openat2\(AT_FDCWD, "/home/berthalice", .*O_PATH.*RESOLVE_NO_MAGICLINKS.*'
+}
+
+# ---- row 12: over-long options (those that srun and sbatch see: 60-failures-input) ----
+
+# What sbatch takes from a file is not bounded by what exec takes.
+@test "row 12: 200 kB in every variable that an option could come by, on the node" {
+    dir=$(own alice long)
+    head -c 200000 /dev/zero | tr '\0' a >"$dir/value"
+    log=$BERTH_W/log/slurmd.$(node 1).log
+    from=$(wc -l <"$log")
+    names=(SLURM_CONTAINER SLURM_BERTH_CONTAINER)
+    for o in IMAGE MOUNTS WORKDIR MOUNT_HOME WRITABLE ENV UNSHARE REMAP_ROOT JOIN; do
+        names+=("BERTH_CONTAINER_$o" "SLURM_BERTH_CONTAINER_$o" "SLURM_SPANK_BERTH_CONTAINER_$o")
+        o=${o,,}
+        names+=("_SLURM_SPANK_OPTION_berth_container_$o" "SLURM_SPANK__SLURM_SPANK_OPTION_berth_container_$o")
+    done
+    for name in "${names[@]}"; do
+        { printf 'PATH=/bin\0%s=/' "$name"; cat "$dir/value"; printf '\0'; } >"$dir/$name.env"
+        as alice sbatch -Q --parsable --nodelist="$(node 1)" --oversubscribe --output="$dir/$name.out" --container="$(image tiny.sqsh)" \
+            --export-file="$dir/$name.env" --wrap "grep IMAGE_ID /etc/os-release || echo the host"
+    done >/dev/null
+    wait_until 60 no_jobs
+    for name in "${names[@]}"; do
+        run cat "$dir/$name.out"
+        # refused, or where the kernel does not take it, or where Slurm has dropped it: then in the container
+        [[ $output == *"berth: "*"longer than 4095 bytes"* || $output == *"berth: "*"has not allowed it"* ||
+            $output == *"Argument list too long"* || $output == "IMAGE_ID=tiny"* ]] || { echo "$name: ${output:0:500}"; return 1; }
+        [[ $(grep -c 'berth: ' <<<"$output") -le 1 && ${#output} -lt 2000 ]]
+        [[ $name != BERTH_CONTAINER_MOUNTS && $name != SLURM_*BERTH_CONTAINER_WORKDIR ]] || has "berth: "
+    done
+    run tail -n +$((from + 1)) "$log"
+    [[ ! ${output,,} =~ segfault|"signal 11"|"signal 6"|aborted|"core dump" ]]
+    nodes_are idle
 }

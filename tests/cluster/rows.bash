@@ -188,3 +188,13 @@ as_many() {
 
 # mounted DIR: prints the command that prints where the host's directory DIR is mounted, to run inside.
 mounted() { printf 'awk %q /proc/self/mountinfo' "\$4 == \"$1\" { print \$5 }"; }
+
+# batch USER [sbatch arguments]: submits, waits for the end; true if the job completed. (sbatch --wait looks every
+# few seconds only.)
+batch() {
+    local id user=$1
+    shift
+    id=$(as "$user" sbatch --parsable "$@") && wait_until 20 batch_over "$id" && [[ $(batch_state "$id") == COMPLETED ]]
+}
+batch_state() { squeue -h -t all -j "$1" -o %T; }
+batch_over() { [[ ! $(batch_state "$1") =~ ^(PENDING|RUNNING|COMPLETING|CONFIGURING)$ ]]; }
