@@ -82,10 +82,12 @@ END
 
 @test "end of file ends the shell, quit and interrupt do not end the step" {
     on_terminal srun --pty --container="$(image tiny.sqsh)" sh <<'END'
+expect $
 key C
 key C
 send echo still""here
 expect stillhere
+expect $
 key D
 END
     ok

@@ -128,6 +128,7 @@ expect Granted
 send $(where shell); srun --overlap sh -c '$(where step)'
 expect shell:musl
 expect step:musl
+expect $
 send exit
 END
     ((status == 0)) || { echo "$output"; return 1; }

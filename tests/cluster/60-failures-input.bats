@@ -202,8 +202,11 @@ bad_options() {
     bad_options "is not a list of names" --container-env=A=B
     bad_options "is unknown" --container-unshare=pid
     refused "is not a step" --container-join=one
-    refused "no running step" --container-join=99999
-    refused "no running step" --container-join=99999.batch
+    for step in 99999 99999.batch; do
+        refused_srun "no running step" --container-join="$step"
+        refused_salloc "no running step" --container-join="$step"
+        refused_sbatch "does not have your batch script" --container-join="$step"
+    done
     bad_options "administrator has not allowed" --container-remap-root
     bystander_ends
 }
