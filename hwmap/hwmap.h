@@ -37,7 +37,8 @@ struct hwmap_cpus {
 };
 
 enum hwmap_role {
-	HWMAP_PF,     /* a NIC's physical function; one slot while it has no VFs, else none */
+	HWMAP_PF,     /* a NIC's physical function; one slot if it has no VFs, but an ibdev or a
+			 VFIO group, else none */
 	HWMAP_VF,     /* a VF with an ibdev, a netdev or a VFIO group of its own: one slot */
 	HWMAP_POOLED, /* one ibdev for all VFs of a PF, as usNIC has: max_vf slots */
 	HWMAP_SOFT,   /* an ibdev without any PCI function below it: one slot */
@@ -62,7 +63,7 @@ struct hwmap_device {
 	char pci[HWMAP_PCI_MAX];     /* its own function */
 	char pf[HWMAP_PCI_MAX];	     /* the PF: its own address but for a VF */
 	char vfio[HWMAP_NAME_MAX];   /* "12", below /dev/vfio, if vfio-pci has the function */
-	int32_t numa;		     /* OS index of the NUMA node; -1: the kernel doesn't know */
+	int32_t numa;		     /* OS index of the NUMA node; -1: none, or nobody knows */
 	uint32_t nic;		     /* devices of one PF share this number */
 	uint32_t slots;		     /* how many leases it bears: VFs, or 1, or 0 */
 	uint32_t busy; /* slots that the kernel shows in use (usNIC's qpn, RDMA contexts) */
