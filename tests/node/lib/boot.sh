@@ -88,7 +88,8 @@ node_boot() {
     NODE_PIDS=()
     wait
     for ((n = 1; n <= NODES; n++)); do
-        rc=$(cat "$NODE_W/share/rc.$n" 2>/dev/null) || { warn "node $n ended without a word"; node_console; return 125; }
+        rc=$(cat "$NODE_W/share/rc.$n" 2>/dev/null)
+        [[ $rc =~ ^[0-9]+$ ]] || { warn "node $n: ${rc:-ended without a word}"; node_console; return 125; }
         ((rc == 0)) || return "$rc"
     done
 }

@@ -48,9 +48,9 @@ node_argv() {
     done
 }
 
-# node_wire NODE RAIL: what joins this rail's functions to the other node's. Between guests a datagram is a packet.
+# node_wire NODE RAIL: what joins this rail's functions to the other node's. Between guests a datagram is a packet; where
+# no other node is, it is lost, while a hub without a second port would make the sender wait.
 node_wire() {
-    ((NODES == 2)) || return 0
     NODE_ARGV+=(-netdev "dgram,id=wire$2,local.type=unix,local.path=$NODE_W/wire$2.$1,remote.type=unix,remote.path=$NODE_W/wire$2.$((3 - $1))"
         -netdev "hubport,id=uplink$2,hubid=$2,netdev=wire$2")
 }
