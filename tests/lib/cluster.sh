@@ -75,7 +75,7 @@ daemon() {
 
 munge_start() {
     local m=$BERTH_W/munge
-    head -c 128 /dev/urandom >"$m/key"
+    [[ -s $m/key ]] || head -c 128 /dev/urandom >"$m/key"
     chmod 600 "$m/key"
     daemon munged --socket="$m/socket" --key-file="$m/key" --pid-file="$BERTH_W/run/munged.pid" \
         --log-file="$BERTH_W/log/munged.log" --seed-file="$m/seed" --num-threads=2

@@ -11,6 +11,7 @@
 #   CLUSTER_TASKPLUGIN     default task/affinity,task/cgroup
 #   CLUSTER_CPUS           CPUs that each node claims: a number (default 64; tasks are then bound only where
 #                          --cpu-bind asks for it), or `real`: the machine's own, bound by default
+#   CLUSTER_CTLD           SlurmctldHost, if it is not this host's loopback
 #   BERTH_PLUGIN=no        leave the plugin out
 #   BERTH_ARGS             plugstack arguments that replace or add to the defaults
 #   BERTH_PLUGSTACK        the whole text of plugstack.conf, instead of all that
@@ -68,7 +69,7 @@ conf_cgroup() {
 }
 
 conf_slurm() {
-    local host ports n i=1 cpus=${CLUSTER_CPUS:-64} bind='' prolog=${CLUSTER_PROLOG_FLAGS:-}
+    local host ports cpus=${CLUSTER_CPUS:-64} bind='' prolog=${CLUSTER_PROLOG_FLAGS:-}
     host=$(hostname -s)
     # Slurm cannot lay tasks out on CPUs that do not exist, so a made-up number goes without default binding.
     if [[ $cpus == real ]]; then cpus=$(nproc); else bind=TaskPluginParam=none; fi
@@ -76,7 +77,7 @@ conf_slurm() {
     if [[ ${CLUSTER_TMPFS:-no} == yes && $prolog != *Contain* ]]; then prolog=${prolog:+$prolog,}Contain; fi
     cat <<END
 ClusterName=berth$BERTH_SLOT
-SlurmctldHost=$host(127.0.0.1)
+SlurmctldHost=${CLUSTER_CTLD:-$host(127.0.0.1)}
 SlurmctldPort=${ports[0]}
 SlurmUser=root
 SlurmdUser=root
@@ -113,12 +114,19 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 END
     [[ -z $prolog ]] || echo "PrologFlags=$prolog"
     conf_by_version
-    for n in $BERTH_NODES; do
-        echo "NodeName=$n NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[i]} CPUs=$cpus RealMemory=4096 ${CLUSTER_NODE_EXTRA:-}"
-        i=$((i + 1))
-    done
+    conf_nodes "$cpus" "${ports[@]:1}"
     echo "PartitionName=test Nodes=${BERTH_NODES// /,} Default=YES MaxTime=30 State=UP OverSubscribe=YES:16"
     printf '%s\n' "${CLUSTER_EXTRA:-}"
+}
+
+# conf_nodes CPUS PORT...: the nodes, all on this host.
+conf_nodes() {
+    local n i=2 host
+    host=$(hostname -s)
+    for n in $BERTH_NODES; do
+        echo "NodeName=$n NodeHostname=$host NodeAddr=127.0.0.1 Port=${!i} CPUs=$1 RealMemory=4096 ${CLUSTER_NODE_EXTRA:-}"
+        i=$((i + 1))
+    done
 }
 
 # node_tmp NODE: its TmpFS, in /tmp as at most sites. One per node: the PMIx servers of one step on two nodes would

@@ -45,7 +45,9 @@ node_end() {
 # node_script CMD...: what the guest runs.
 node_script() {
     local v
-    for v in "${!BERTH_@}"; do [[ $v == BERTH_T0 ]] || printf 'export %s=%q\n' "$v" "${!v}"; done
+    for v in BERTH_PREFIX BERTH_PLUGIN BERTH_ARGS BERTH_PLUGSTACK BERTH_TEST_CACHE "${!CLUSTER_@}"; do
+        [[ ! -v $v ]] || printf 'export %s=%q\n' "$v" "${!v}"
+    done
     printf 'export NODES=%q NODE_CGROUP=%q NODE_IOMMU=%q NODE_VFS=%q\n' "$NODES" "$NODE_CGROUP" "$NODE_IOMMU" "$NODE_VF_COUNT"
     printf 'export NODE_MODULE_DIR=%q NODE_STANDIN=%q\n' "$NODE_KERNEL/lib/modules/$(node_kernel_version)" "$NODE_STANDIN"
     printf 'NODE_BARE=%q NODE_SHELL=%q NODE_CWD=%q\n' "$NODE_BARE" "$NODE_SHELL" "$PWD"

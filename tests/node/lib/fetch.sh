@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What a virtual node needs from other Debian suites, below $NODE_CACHE: QEMU, and the guest's kernel with its headers.
+# What a virtual node needs from other Debian suites, below $NODE_CACHE: QEMU, and a kernel with its headers. Two of
+# these: that of bookworm-backports, and for cgroup v1 that of bookworm, as later ones have no cpuset and memory there.
 #
 # An apt configuration of its own for each, with an empty list of installed packages: apt then names every library
 # that QEMU needs, its libc too. The packages are unpacked, not installed; no maintainer script runs, and QEMU is
@@ -8,7 +9,13 @@
 
 NODE_CACHE=$(matrix_cache)/node
 NODE_QEMU=$NODE_CACHE/qemu
-NODE_KERNEL=$NODE_CACHE/kernel
+
+# node_kernel_of v1|v2: sets NODE_SUITE and NODE_KERNEL.
+node_kernel_of() {
+    NODE_SUITE=bookworm-backports
+    [[ $1 == v2 ]] || NODE_SUITE=bookworm
+    NODE_KERNEL=$NODE_CACHE/kernel-$NODE_SUITE
+}
 
 # node_possible: why there can be no virtual node here, on stdout; status 0 if there can.
 node_possible() {
@@ -83,28 +90,33 @@ node_qemu() {
     "${NODE_QEMU_ARGV[@]}" "$@"
 }
 
-# The newest kernel of bookworm-backports, with what builds a module for it.
+# The kernel of $NODE_SUITE, with what builds a module for it.
 node_fetch_kernel() {
-    local new=$NODE_KERNEL.new apt=$NODE_CACHE/apt/kernel v base
+    local new=$NODE_KERNEL.new apt=$NODE_CACHE/apt/kernel v packages
     node_apt kernel bookworm bookworm-backports || return 1
-    v=$(APT_CONFIG=$apt/apt.conf apt-cache show --no-all-versions -t bookworm-backports linux-image-amd64 |
-        sed -n 's/^Depends: linux-image-\([^ ,]*\).*/\1/p')
-    [[ -n $v ]] || { echo "no linux-image-amd64 in bookworm-backports"; return 1; }
-    base=${v%-amd64}
+    v=$(node_apt_depends linux-image-amd64 | sed -n 's/^linux-image-//p')
+    [[ -n $v ]] || { echo "no linux-image-amd64 in $NODE_SUITE"; return 1; }
+    mapfile -t packages < <(node_apt_depends "linux-headers-$v" | grep -E '^linux-(headers|kbuild)-')
     (
-        cd "$apt/cache/archives" && rm -f ./*.deb && APT_CONFIG=$apt/apt.conf apt-get -q -t bookworm-backports download \
-            "linux-image-$v" "linux-headers-$v" "linux-headers-$base-common" "linux-kbuild-$base"
+        cd "$apt/cache/archives" && rm -f ./*.deb && APT_CONFIG=$apt/apt.conf apt-get -q -t "$NODE_SUITE" download \
+            "linux-image-$v" "linux-headers-$v" "${packages[@]}"
     ) || return 1
     node_root "$new"
     node_unpack "$new" "$apt"/cache/archives/*.deb || return 1
     # Its makefile names the common one below /usr/src.
     sed -i "s|^include /usr/src/|include $NODE_KERNEL/usr/src/|" "$new/usr/src/linux-headers-$v/Makefile"
     # With it there, a module gets type information, by a pahole of its release.
-    rm "$new/usr/src/linux-headers-$v/vmlinux"
+    rm -f "$new/usr/src/linux-headers-$v/vmlinux"
     node_modules_plain "$new" "$v" || return 1
     rm -rf --one-file-system "$NODE_KERNEL" "$apt"
     mv -T "$new" "$NODE_KERNEL"
     echo "$v" >"$NODE_KERNEL/ready"
+}
+
+# node_apt_depends PACKAGE: the names of what it needs, the first alternative of each.
+node_apt_depends() {
+    APT_CONFIG=$NODE_CACHE/apt/kernel/apt.conf apt-cache show -t "$NODE_SUITE" --no-all-versions "$1" |
+        sed -n 's/^Depends: //p' | tr ',' '\n' | awk '{ print $1 }'
 }
 
 # node_modules_plain ROOT VERSION: the modules that a guest loads, without their compression, which costs an emulated

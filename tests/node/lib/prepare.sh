@@ -30,21 +30,24 @@ node_prepare_locked() {
         quietly "$log" node_fetch_qemu || return 1
     fi
     if [[ ! -f $NODE_KERNEL/ready ]]; then
-        step "kernel and headers of bookworm-backports (once)"
+        step "kernel and headers of $NODE_SUITE (once)"
         quietly "$log" node_fetch_kernel || return 1
     fi
-    NODE_INITRD=$NODE_CACHE/initrd-$(node_initrd_key)
+    NODE_INITRD=$NODE_KERNEL/initrd-$(node_initrd_key)
     if [[ ! -f $NODE_INITRD ]]; then
         step "initramfs (once)"
         quietly "$log" node_initrd_make || return 1
     fi
-    NODE_STANDIN=$NODE_CACHE/standin-$(node_standin_key)
+    NODE_STANDIN=$NODE_KERNEL/standin-$(node_standin_key)
     if [[ ! -f $NODE_STANDIN/ready ]]; then
         step "stand-in usNIC driver (once)"
         quietly "$log" node_standin_make || return 1
     fi
     step_end
 }
+
+# node_prune PATTERN: what has not been made lately; newer ones may be in use, from another checkout.
+node_prune() { find "$NODE_KERNEL" -maxdepth 1 -name "$1" -mtime +7 -exec rm -rf {} +; }
 
 node_initrd_key() {
     { node_kernel_version; echo "${NODE_MODULES_FIRST[@]}"; cat "$NODE_DIR/guest/initramfs"; } | sha256sum | cut -c1-16
@@ -63,7 +66,8 @@ node_initrd_make() {
             cp "$old" "$dir/lib/" && echo "/lib/${old##*/}" >>"$dir/lib/order" || exit 1
         done || return 1
     (cd "$dir" && find . | cpio -o -H newc --quiet) >"$dir.cpio" || return 1
-    rm -rf "$dir" "$NODE_CACHE"/initrd-*
+    rm -rf "$dir"
+    node_prune 'initrd-*'
     mv "$dir.cpio" "$NODE_INITRD"
 }
 
@@ -74,7 +78,7 @@ node_standin_key() {
 node_standin_make() {
     local v
     v=$(node_kernel_version)
-    rm -rf "$NODE_CACHE"/standin-*
+    node_prune 'standin-*'
     mkdir -p "$NODE_STANDIN"
     cp "$NODE_DIR"/usnic-standin/{Kbuild,*.c} "$NODE_STANDIN/"
     make -C "$NODE_KERNEL/usr/src/linux-headers-$v" M="$NODE_STANDIN" modules || return 1

@@ -66,7 +66,5 @@ node_cmdline() {
         cryptomgr.notests random.trust_cpu=on rcupdate.rcu_expedited=1 tsc=reliable no_timer_check
         "node.init=$NODE_DIR/guest/init" "node.id=$1")
     [[ $NODE_IOMMU == no ]] || w+=(intel_iommu=on iommu=pt)
-    # The v1 controllers that Slurm wants are off by default in no kernel of Debian.
-    [[ $NODE_CGROUP == v2 ]] || w+=(cgroup_no_v1=none)
     echo "${w[*]}"
 }

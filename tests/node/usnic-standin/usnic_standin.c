@@ -15,6 +15,7 @@
 #include <linux/inetdevice.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/version.h>
 #include <net/addrconf.h>
 #include <net/net_namespace.h>
 #include <rdma/ib_addr.h>
@@ -339,6 +340,10 @@ static int standin_dealloc_pd(struct ib_pd *pd, struct ib_udata *udata)
 {
 	return 0;
 }
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+#define uverbs_attr_bundle ib_udata
+#endif
 
 static int standin_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr, struct uverbs_attr_bundle *attrs)
 {
