@@ -1,4 +1,4 @@
-# shellcheck shell=bash source-path=SCRIPTDIR
+# shellcheck shell=bash source-path=SCRIPTDIR/..
 # Loads what tests/node/run is made of.
 . "$NODE_DIR/../lib/common.sh"
 . "$NODE_DIR/../lib/deps.sh"

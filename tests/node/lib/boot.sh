@@ -35,7 +35,7 @@ node_end() {
     for pid in "${NODE_PIDS[@]}"; do kill -KILL "$pid" 2>/dev/null; done
     wait
     if [[ $keep_log == yes ]]; then
-        note "the guests' consoles: $(ls "$NODE_W"/console.* 2>/dev/null | tr '\n' ' ')"
+        note "the guests' consoles: $NODE_W/console.*"
     else
         rm -rf --one-file-system "$NODE_W"
     fi
@@ -50,6 +50,7 @@ node_script() {
     done
     printf 'export NODES=%q NODE_CGROUP=%q NODE_IOMMU=%q NODE_VFS=%q\n' "$NODES" "$NODE_CGROUP" "$NODE_IOMMU" "$NODE_VF_COUNT"
     printf 'export NODE_MODULE_DIR=%q NODE_STANDIN=%q\n' "$NODE_KERNEL/lib/modules/$(node_kernel_version)" "$NODE_STANDIN"
+    # shellcheck disable=SC2153  # set by tests/node/run
     printf 'NODE_BARE=%q NODE_SHELL=%q NODE_CWD=%q\n' "$NODE_BARE" "$NODE_SHELL" "$PWD"
     printf 'NODE_CMD=('
     (($# == 0)) || printf '%q ' "$@"
@@ -70,8 +71,8 @@ node_boot() {
     node_script "$@" >"$NODE_W/share/cmd"
     for ((n = 1; n <= NODES; n++)); do
         for f in out err; do mkfifo "$NODE_W/$f.$n"; done
-        cat "$NODE_W/out.$n" &
-        cat "$NODE_W/err.$n" >&2 &
+        node_reader "$NODE_W/out.$n" &
+        node_reader "$NODE_W/err.$n" >&2 &
         node_argv "$n"
         if [[ $NODE_SHELL == yes ]]; then
             setpriv --pdeathsig KILL "${NODE_ARGV[@]}" 2>"$NODE_W/qemu.$n" <&0 &
@@ -94,6 +95,14 @@ node_boot() {
         [[ $rc =~ ^[0-9]+$ ]] || { warn "node $n: ${rc:-ended without a word}"; node_console; return 125; }
         ((rc == 0)) || return "$rc"
     done
+}
+
+# node_reader FIFO: what a guest writes. It ends with QEMU; if that was since this run was killed, nobody else is left
+# to remove its directory.
+node_reader() {
+    trap '' INT TERM HUP
+    cat "$1"
+    [[ -d /proc/$$ && $(cut -d' ' -f3 "/proc/$$/stat" 2>/dev/null) != Z ]] || rm -rf --one-file-system "$NODE_W"
 }
 
 # node_console: the end of what the guests' kernels, and QEMU, said.

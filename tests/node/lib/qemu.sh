@@ -8,6 +8,7 @@ NODE_PXB=(0x40 0x10)    # PCI bus of each NUMA node: the kernel meets node 1 fir
 node_mac() { printf '02:be:72:%02x:%02x:%02x' "$1" "$2" "$3"; }
 
 # node_argv NODE: sets NODE_ARGV for node 1 or 2 of $NODES, with run directory $NODE_W.
+# shellcheck disable=SC2054  # QEMU's commas
 node_argv() {
     local n=$1 numa f
     node_qemu_argv
@@ -63,7 +64,7 @@ node_function() {
 
 node_cmdline() {
     local w=(console=ttyS0 quiet loglevel=4 panic=-1 net.ifnames=0 mitigations=off nokaslr audit=0 apparmor=0
-        cryptomgr.notests random.trust_cpu=on rcupdate.rcu_expedited=1 tsc=reliable no_timer_check
+        cryptomgr.notests random.trust_cpu=on rcupdate.rcu_expedited=1 tsc=reliable no_timer_check nowatchdog
         "node.init=$NODE_DIR/guest/init" "node.id=$1")
     [[ $NODE_IOMMU == no ]] || w+=(intel_iommu=on iommu=pt)
     echo "${w[*]}"

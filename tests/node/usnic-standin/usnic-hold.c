@@ -77,7 +77,8 @@ static void hold(int qps)
 	struct ib_uverbs_create_cq_resp cq_resp;
 	int i;
 
-	if (command(IB_USER_VERBS_CMD_GET_CONTEXT, &context, sizeof(context), &context_resp, sizeof(context_resp)) != 0)
+	if (command(IB_USER_VERBS_CMD_GET_CONTEXT, &context, sizeof(context), &context_resp,
+		    sizeof(context_resp)) != 0)
 		fail("context");
 	if (command(IB_USER_VERBS_CMD_ALLOC_PD, &pd, sizeof(pd), &pd_resp, sizeof(pd_resp)) != 0)
 		fail("protection domain");
@@ -96,7 +97,8 @@ static void hold(int qps)
 		};
 		struct ib_uverbs_create_qp_resp qp_resp;
 
-		if (command(IB_USER_VERBS_CMD_CREATE_QP, &qp, sizeof(qp), &qp_resp, sizeof(qp_resp)) != 0)
+		if (command(IB_USER_VERBS_CMD_CREATE_QP, &qp, sizeof(qp), &qp_resp,
+			    sizeof(qp_resp)) != 0)
 			fail("queue pair");
 	}
 	printf("held: context, pd, cq, %d qp\n", qps);
@@ -120,7 +122,8 @@ int main(int argc, char **argv)
 		fail(path);
 	hold(qps);
 	if (i >= argc) {
-		while (read(0, &c, 1) > 0) continue;
+		while (read(0, &c, 1) > 0)
+			continue;
 		return 0;
 	}
 	pid = fork();

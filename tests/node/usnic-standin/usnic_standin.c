@@ -102,6 +102,7 @@ static struct net_device *standin_netdev(struct standin_dev *dev)
 	struct net *net;
 
 	rcu_read_lock();
+	/* clang-format off */
 	for_each_net_rcu(net)
 		for_each_netdev_rcu(net, netdev) {
 			struct device *parent = netdev->dev.parent;
@@ -112,6 +113,7 @@ static struct net_device *standin_netdev(struct standin_dev *dev)
 				return netdev;
 			}
 		}
+	/* clang-format on */
 	rcu_read_unlock();
 	return NULL;
 }
@@ -163,11 +165,12 @@ static ssize_t config_show(struct device *device, struct device_attribute *attr,
 	if (!standin_vfs(dev))
 		return sysfs_emit(buf, "%s: no VFs\n", dev_name(device));
 	netdev = standin_netdev(dev);
-	len = sysfs_emit(buf, "%s: %02x:%d.%d, %s, %pM, %u VFs\n Per VF: %u WQ, %u RQ, %u CQ, %u INT\n",
+	len = sysfs_emit(buf,
+			 "%s: %02x:%d.%d, %s, %pM, %u VFs\n Per VF: %u WQ, %u RQ, %u CQ, %u INT\n",
 			 dev_name(device), dev->pf->bus->number, PCI_SLOT(dev->pf->devfn),
 			 PCI_FUNC(dev->pf->devfn), netdev ? netdev->name : "",
-			 netdev ? netdev->dev_addr : (const u8 *)"\0\0\0\0\0\0", standin_vfs(dev), wq, rq, cq,
-			 intr);
+			 netdev ? netdev->dev_addr : (const u8 *)"\0\0\0\0\0\0", standin_vfs(dev),
+			 wq, rq, cq, intr);
 	dev_put(netdev);
 	return len;
 }
@@ -192,8 +195,12 @@ static ssize_t cq_per_vf_show(struct device *device, struct device_attribute *at
 static DEVICE_ATTR_RO(cq_per_vf);
 
 static struct attribute *standin_attrs[] = {
-	&dev_attr_board_id.attr, &dev_attr_config.attr,    &dev_attr_iface.attr,
-	&dev_attr_max_vf.attr,   &dev_attr_qp_per_vf.attr, &dev_attr_cq_per_vf.attr,
+	&dev_attr_board_id.attr,
+	&dev_attr_config.attr,
+	&dev_attr_iface.attr,
+	&dev_attr_max_vf.attr,
+	&dev_attr_qp_per_vf.attr,
+	&dev_attr_cq_per_vf.attr,
 	NULL,
 };
 static const struct attribute_group standin_group = { .attrs = standin_attrs };
@@ -217,8 +224,10 @@ static ssize_t summary_show(struct kobject *kobj, struct kobj_attribute *attr, c
 {
 	const struct standin_qpn *q = container_of(kobj, struct standin_qpn, kobj);
 
-	return sysfs_emit(buf, "QPN: %u State: (%s) PID: %u VF Idx: %u WQ[%u] RQ[%u] CQ[%u] INT[%u]\n", q->qpn,
-			  state_name(q->state), q->pid, q->vf, q->queue, q->queue, q->queue, q->queue);
+	return sysfs_emit(buf,
+			  "QPN: %u State: (%s) PID: %u VF Idx: %u WQ[%u] RQ[%u] CQ[%u] INT[%u]\n",
+			  q->qpn, state_name(q->state), q->pid, q->vf, q->queue, q->queue, q->queue,
+			  q->queue);
 }
 static struct kobj_attribute summary_attribute = __ATTR_RO(summary);
 
@@ -238,7 +247,8 @@ static const struct kobj_type qpn_type = {
 
 /* ---- verbs ---- */
 
-static int standin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr, struct ib_udata *udata)
+static int standin_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
+				struct ib_udata *udata)
 {
 	struct standin_dev *dev = to_standin(ibdev);
 
@@ -280,7 +290,8 @@ static int standin_query_port(struct ib_device *ibdev, u32 port, struct ib_port_
 	return 0;
 }
 
-static int standin_port_immutable(struct ib_device *ibdev, u32 port, struct ib_port_immutable *immutable)
+static int standin_port_immutable(struct ib_device *ibdev, u32 port,
+				  struct ib_port_immutable *immutable)
 {
 	immutable->core_cap_flags = RDMA_CORE_PORT_USNIC;
 	immutable->pkey_tbl_len = 1;
@@ -345,7 +356,8 @@ static int standin_dealloc_pd(struct ib_pd *pd, struct ib_udata *udata)
 #define uverbs_attr_bundle ib_udata
 #endif
 
-static int standin_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr, struct uverbs_attr_bundle *attrs)
+static int standin_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+			     struct uverbs_attr_bundle *attrs)
 {
 	ibcq->cqe = attr->cqe;
 	return 0;
@@ -386,7 +398,8 @@ static void vf_give(struct standin_dev *dev, unsigned int vf, unsigned int queue
 		dev->vf[vf].pd = NULL;
 }
 
-static int standin_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *attr, struct ib_udata *udata)
+static int standin_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *attr,
+			     struct ib_udata *udata)
 {
 	struct standin_dev *dev = to_standin(ibqp->device);
 	struct standin_qp *qp = to_standin_qp(ibqp);
@@ -422,7 +435,8 @@ static int standin_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *attr, s
 	return rc;
 }
 
-static int standin_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struct ib_udata *udata)
+static int standin_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+			     struct ib_udata *udata)
 {
 	struct standin_dev *dev = to_standin(ibqp->device);
 
@@ -433,7 +447,8 @@ static int standin_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int ma
 	return 0;
 }
 
-static int standin_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struct ib_qp_init_attr *init)
+static int standin_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+			    struct ib_qp_init_attr *init)
 {
 	memset(attr, 0, sizeof(*attr));
 	memset(init, 0, sizeof(*init));
@@ -455,8 +470,8 @@ static int standin_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	return 0;
 }
 
-static struct ib_mr *standin_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 virt, int access,
-					 struct ib_udata *udata)
+static struct ib_mr *standin_reg_user_mr(struct ib_pd *pd, u64 start, u64 length, u64 virt,
+					 int access, struct ib_udata *udata)
 {
 	struct ib_mr *mr = kzalloc(sizeof(*mr), GFP_KERNEL);
 
@@ -547,7 +562,8 @@ static void standin_remove_all(void)
 {
 	struct standin_dev *dev, *next;
 
-	list_for_each_entry_safe(dev, next, &devices, link) {
+	list_for_each_entry_safe(dev, next, &devices, link)
+	{
 		struct pci_dev *pf = dev->pf;
 
 		list_del(&dev->link);
