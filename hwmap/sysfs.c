@@ -14,6 +14,24 @@
 
 #include "notes.h"
 
+static sysfs_watch_fn *sysfs_watcher;
+static void *sysfs_watcher_arg;
+
+void sysfs_watch(sysfs_watch_fn *fn, void *arg)
+{
+	sysfs_watcher = fn;
+	sysfs_watcher_arg = arg;
+}
+
+static void sysfs_tell(const char *path, bool list)
+{
+	int before = errno; /* of an open that failed */
+
+	if (sysfs_watcher)
+		sysfs_watcher(sysfs_watcher_arg, path, list);
+	errno = before;
+}
+
 int sysfs_open(struct sysfs *s, const char *top, struct hwmap_notes *notes, struct err *e)
 {
 	const char *path = top ? top : "/sys";
@@ -81,6 +99,7 @@ void sysfs_list(const struct sysfs *s, struct sysfs_names *ret, const char *path
 	char *room;
 	DIR *dir;
 
+	sysfs_tell(path, true);
 	ret->names = NULL;
 	ret->n = 0;
 	dir = fd < 0 ? NULL : fdopendir(fd);
@@ -135,6 +154,7 @@ static ssize_t sysfs_bytes(const struct sysfs *s, const char *path, char *buf, s
 	int fd = openat(s->root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), failed;
 	ssize_t n;
 
+	sysfs_tell(path, false);
 	if (fd < 0)
 		return -1;
 	n = read(fd, buf, size - 1);
@@ -222,6 +242,7 @@ int sysfs_link(const struct sysfs *s, char *buf, size_t size, const char *fmt, .
 	va_end(ap);
 	if (rc < 0)
 		return -1;
+	sysfs_tell(path, false);
 	n = readlinkat(s->root, path, buf, size);
 	if (n < 0 || (size_t)n >= size) {
 		if (n >= 0)

@@ -58,4 +58,11 @@ int sysfs_link(const struct sysfs *s, char *buf, size_t size, const char *fmt, .
 /* Copy a name that the kernel could have given (clean, no slash, not "." or ".."); -1: no. */
 int sysfs_name(char *ret, size_t size, const char *text);
 
+/*
+ * Tell fn each path that is read from now on, also one that can't be; list: as a directory.
+ * For a capture, of all trees and in a process with one thread.  NULL ends it.
+ */
+typedef void sysfs_watch_fn(void *arg, const char *path, bool list);
+void sysfs_watch(sysfs_watch_fn *fn, void *arg);
+
 #endif
