@@ -135,15 +135,17 @@ static int take_slots(struct lease *l, const struct lease_ask *a, uint32_t *devi
 	const int64_t deadline = sys_now_ms() + (int64_t)a->wait * 1000;
 
 	for (;;) {
-		struct err why = { "" }, left = { "" };
+		struct err why = { "" };
 		int rc;
 
 		if (lease_lock_enter(l->fd, a->alive, e) < 0)
 			return -1;
 		rc = try_once(l, a, device, &why);
-		if (lease_lock_leave(l->fd, &left) < 0 && rc == 0) {
-			(void)lease_release(l, &a->watch);
-			return err_set(e, "%s", left.text);
+		/* who cannot leave must not go on: the mutex ends with the descriptor */
+		if (lease_lock_leave(l->fd, rc < 0 ? NULL : e) < 0 && rc >= 0) {
+			if (rc == 0)
+				(void)lease_release(l, &a->watch);
+			return -1;
 		}
 		if (rc == 0)
 			return 0;

@@ -445,25 +445,22 @@ START_TEST(release_into_quarantine)
 }
 END_TEST
 
-/* A cgroup of our own with a child in it, of whatever hierarchy is there; NULL: none. */
-static const char *make_cgroup(void)
+static const char *const hierarchies[] = { "/sys/fs/cgroup/freezer", "/sys/fs/cgroup/unified",
+					   "/sys/fs/cgroup" };
+#define HIERARCHIES ((int)(sizeof(hierarchies) / sizeof(*hierarchies)))
+
+/* A cgroup of our own with another one in it; NULL: none can be made there. */
+static const char *make_cgroup(int hierarchy)
 {
-	static const char *const tops[] = { "/sys/fs/cgroup/freezer", "/sys/fs/cgroup/unified",
-					    "/sys/fs/cgroup" };
 	static char path[128];
+	char sub[160];
 
-	for (size_t i = 0; i < sizeof(tops) / sizeof(*tops); i++) {
-		char sub[160];
-
-		snprintf(path, sizeof(path), "%s/cgroup.procs", tops[i]);
-		if (access(path, W_OK) < 0)
-			continue;
-		snprintf(path, sizeof(path), "%s/berth-test-%d", tops[i], getpid());
-		snprintf(sub, sizeof(sub), "%s/task_0", path);
-		if (mkdir(path, 0755) == 0 && mkdir(sub, 0755) == 0)
-			return path;
-	}
-	return NULL;
+	snprintf(path, sizeof(path), "%s/cgroup.procs", hierarchies[hierarchy]);
+	if (access(path, W_OK) < 0)
+		return NULL;
+	snprintf(path, sizeof(path), "%s/berth-test-%d", hierarchies[hierarchy], getpid());
+	snprintf(sub, sizeof(sub), "%s/task_0", path);
+	return mkdir(path, 0755) == 0 && mkdir(sub, 0755) == 0 ? path : NULL;
 }
 
 static pid_t child_in(const char *cgroup)
@@ -497,14 +494,15 @@ static void remove_cgroup(const char *cgroup)
 
 START_TEST(quarantine_while_the_step_has_processes)
 {
-	const char *cgroup = make_cgroup();
+	const char *cgroup = make_cgroup(_i);
 	struct lease_ask a = ask(8, 1), b = ask(1, 2);
 	struct lease_watch stepd = nothing;
 	struct lease l;
 	pid_t task;
 
 	if (!cgroup) {
-		fprintf(stderr, "skipped: quarantine by cgroup: no cgroup can be made here\n");
+		fprintf(stderr, "skipped: quarantine by cgroup: none can be made in %s\n",
+			hierarchies[_i]);
 		return;
 	}
 	a.cgroup = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -536,7 +534,7 @@ START_TEST(quarantine_while_the_step_has_processes)
 	close(a.cgroup);
 	remove_cgroup(cgroup);
 	ck_assert_uint_eq(counted(&nothing).quarantine, 0);
-	ck_assert_ptr_eq(make_cgroup(), cgroup);
+	ck_assert_ptr_eq(make_cgroup(_i), cgroup);
 	task = child_in(cgroup);
 	ck_assert_uint_eq(counted(&nothing).quarantine, 0);
 	l = taken(ask(8, 3));
@@ -768,7 +766,7 @@ int main(void)
 	tcase_add_test(tc, second_holder_keeps);
 	tcase_add_test(tc, quarantine_while_busy);
 	tcase_add_test(tc, release_into_quarantine);
-	tcase_add_test(tc, quarantine_while_the_step_has_processes);
+	tcase_add_loop_test(tc, quarantine_while_the_step_has_processes, 0, HIERARCHIES);
 	tcase_add_test(tc, another_boot);
 	tcase_add_test(tc, damaged_records);
 	tcase_add_test(tc, device_with_another_name);
