@@ -198,7 +198,7 @@ void places_distances(const struct topo *t, const struct hwmap_place *places, ui
 		else if (node >= 0)
 			row[p] = places_between(t, (uint32_t)node, (uint32_t)to);
 		else
-			row[p] = n == 1 ? PLACES_LOCAL : HWMAP_FAR;
+			row[p] = n == 1 || t->nnodes == 1 ? PLACES_LOCAL : HWMAP_FAR;
 		if (row[p] < least)
 			least = row[p];
 	}

@@ -30,7 +30,7 @@ int places_divide(const struct topo *t, const struct places_seat *seats, size_t 
  *     node if that has no CPUs;
  *   - without such distances 15 in the same package, else 20;
  *   - 1 more to another package, where the distance is one that the same package has, too;
- *   - unknown seat: 10 if there is one place, else HWMAP_FAR.
+ *   - unknown seat: 10 if there is one place or one NUMA node, else HWMAP_FAR.
  */
 void places_distances(const struct topo *t, const struct hwmap_place *places, uint32_t n,
 		      const struct places_seat *seat, uint16_t *row, struct hwmap_cpus *near);

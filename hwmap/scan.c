@@ -2,6 +2,7 @@
 #include "scan.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +50,8 @@ static int scan_collect(const struct scan *s, struct scan_items *l, struct err *
 	if (!l->v)
 		return err_sys(e, ENOMEM, "devices");
 	for (size_t i = 0; i < s->nibs; i++)
-		scan_item(l, scan_pci_find(s, s->ibs[i].at), &s->ibs[i]);
+		if (!s->ibs[i].unreadable)
+			scan_item(l, scan_pci_find(s, s->ibs[i].at), &s->ibs[i]);
 	for (size_t i = 0; i < s->nfns; i++) {
 		struct scan_fn *f = &s->fns[i];
 
@@ -109,6 +111,21 @@ static bool scan_has_node(const struct topo *t, int64_t os)
 	return false;
 }
 
+/* The OS index of the one NUMA node that all of cpus are in, or -1. */
+static int32_t scan_node_around(const struct topo *t, const struct hwmap_cpus *cpus)
+{
+	int32_t numa = -1;
+
+	for (unsigned cpu = 0; cpu < HWMAP_CPUS_MAX; cpu++) {
+		if (!hwmap_cpus_has(cpus, cpu))
+			continue;
+		if (numa != -1 && numa != t->nodes[t->home[cpu]].os)
+			return -1;
+		numa = t->nodes[t->home[cpu]].os;
+	}
+	return numa;
+}
+
 /*
  * numa_node and local_cpulist of a function.  Without a node the kernel takes all CPUs for local
  * (pcibus_to_node and cpumask_of_node), which says nothing; a part of them comes from firmware.
@@ -118,20 +135,24 @@ static void scan_seat(const struct scan *s, const struct topo *t, const struct s
 {
 	char addr[HWMAP_PCI_MAX];
 	int64_t node = -1;
+	bool told;
 
 	memset(seat, 0, sizeof(*seat));
 	seat->numa = -1;
 	scan_pci_text(fn->at, addr);
-	if (sysfs_number(&s->sysfs, &node, "bus/pci/devices/%s/numa_node", addr) < 0 && fn->listed)
+	told = sysfs_number(&s->sysfs, &node, "bus/pci/devices/%s/numa_node", addr) == 0;
+	if (!told)
 		notes_add(s->notes, "bus/pci/devices/%s/numa_node: %s", addr, strerror(errno));
-	if (node >= 0 && !scan_has_node(t, node))
-		notes_add(s->notes, "bus/pci/devices/%s/numa_node: there is no node %lld", addr,
-			  (long long)node);
+	else if (node >= 0 && !scan_has_node(t, node))
+		notes_add(s->notes, "bus/pci/devices/%s/numa_node: there is no node %" PRId64, addr,
+			  node);
 	else if (node >= 0)
 		seat->numa = (int32_t)node;
 	seat->cpus = scan_local_cpus(s, t, addr);
 	if (seat->numa < 0 && !scan_part_of(&seat->cpus, &t->cpus))
 		memset(&seat->cpus, 0, sizeof(seat->cpus));
+	if (!told)
+		seat->numa = scan_node_around(t, &seat->cpus);
 }
 
 /* ---- the map ---- */
@@ -141,6 +162,8 @@ static void scan_fill_ib(const struct scan *s, struct hwmap_device *d, const str
 	struct scan_ib *ib = item->ib;
 
 	scan_rdma_settle(s, ib, item->fn);
+	if (!item->fn)
+		memcpy(d->driver, ib->driver, sizeof(d->driver));
 	d->state = ib->state;
 	d->major = ib->major;
 	d->minor = ib->minor;
@@ -229,25 +252,6 @@ static struct places_seat *scan_seats(const struct scan *s, const struct topo *t
 	return seats;
 }
 
-/* The OS index of the one NUMA node around all of near, or -1. */
-static int32_t scan_node_around(const struct hwmap *m, const struct hwmap_cpus *near)
-{
-	int32_t numa = -1;
-
-	for (uint32_t p = 0; p < m->nplaces; p++) {
-		const struct hwmap_cpus *here = &m->places[p].cpus;
-		bool meet = false;
-
-		for (size_t i = 0; i < HWMAP_CPUS_MAX / 64; i++)
-			meet |= (near->bits[i] & here->bits[i]) != 0;
-		if (meet && numa != -1 && numa != m->places[p].numa)
-			return -1;
-		if (meet)
-			numa = m->places[p].numa;
-	}
-	return numa;
-}
-
 static struct hwmap *scan_map(const struct scan *s, const struct topo *t,
 			      const struct scan_items *l, const struct places_seat *seats,
 			      struct err *e)
@@ -275,8 +279,7 @@ static struct hwmap *scan_map(const struct scan *s, const struct topo *t,
 			d->numa = d[-1].numa;
 		} else {
 			places_distances(t, m->places, m->nplaces, &seats[i], row, &d->cpus);
-			d->numa =
-				seats[i].numa >= 0 ? seats[i].numa : scan_node_around(m, &d->cpus);
+			d->numa = seats[i].numa;
 		}
 		scan_fill(s, d, &l->v[i]);
 		d->nic = again ? nics - 1 : nics++;

@@ -40,8 +40,10 @@ struct scan_ib {
 	char uverbs[HWMAP_NAME_MAX];
 	uint32_t major, minor;
 	enum hwmap_state state;
-	bool pooled; /* one for all VFs of its function, as usNIC's */
-	bool soft;   /* its own path leads to no PCI function, only its netdev's */
+	bool pooled;		     /* one for all VFs of its function, as usNIC's */
+	bool soft;		     /* its own path leads to no PCI function, only its netdev's */
+	bool unreadable;	     /* nothing but a name */
+	char driver[HWMAP_NAME_MAX]; /* of a soft one */
 	uint32_t max_vf, qp_per_vf, cq_per_vf;
 	uint32_t busy;
 };

@@ -69,9 +69,13 @@ const char *scan_net_of(const struct scan *s, const struct scan_fn *fn)
 enum hwmap_state scan_net_state(const struct scan *s, const char *name)
 {
 	int64_t carrier;
+	char text[32];
 
 	if (sysfs_number(&s->sysfs, &carrier, "class/net/%s/carrier", name) == 0)
 		return carrier ? HWMAP_STATE_ACTIVE : HWMAP_STATE_DOWN;
-	/* the kernel's answer for an interface that isn't up (net-sysfs.c) */
-	return errno == EINVAL ? HWMAP_STATE_DOWN : HWMAP_STATE_UNKNOWN;
+	/* an interface that isn't up has no carrier to read (EINVAL, net-sysfs.c) */
+	if (sysfs_text(&s->sysfs, text, sizeof(text), "class/net/%s/operstate", name) <= 0 ||
+	    strcmp(text, "unknown") == 0)
+		return HWMAP_STATE_UNKNOWN;
+	return strcmp(text, "up") == 0 ? HWMAP_STATE_ACTIVE : HWMAP_STATE_DOWN;
 }

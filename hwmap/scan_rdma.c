@@ -34,8 +34,8 @@ static enum hwmap_state scan_rdma_port(int64_t state)
 	}
 }
 
-/* The best of the ports: one that is up is enough. */
-static void scan_rdma_state(const struct scan *s, struct scan_ib *ib)
+/* The best of the ports: one that is up is enough.  -1: there is no port to read. */
+static int scan_rdma_state(const struct scan *s, struct scan_ib *ib)
 {
 	int64_t number;
 
@@ -47,12 +47,13 @@ static void scan_rdma_state(const struct scan *s, struct scan_ib *ib)
 			if (errno != ENOENT || port == 1)
 				notes_add(s->notes, "class/infiniband/%s/ports/%d/state: %s",
 					  ib->name, port, strerror(errno));
-			return;
+			return port == 1 ? -1 : 0;
 		}
 		state = scan_rdma_port(number);
 		if (state > ib->state)
 			ib->state = state;
 	}
+	return 0;
 }
 
 /* An attribute that holds a netdev's name. */
@@ -150,12 +151,9 @@ static void scan_rdma_usnic(const struct scan *s, struct scan_ib *ib)
 {
 	int64_t n;
 
-	if (sysfs_number(&s->sysfs, &n, "class/infiniband/%s/max_vf", ib->name) < 0) {
-		if (errno != ENOENT)
-			notes_add(s->notes, "class/infiniband/%s/max_vf: %s", ib->name,
-				  strerror(errno));
+	if (sysfs_number(&s->sysfs, &n, "class/infiniband/%s/max_vf", ib->name) < 0 &&
+	    (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
 		return;
-	}
 	ib->pooled = true;
 	ib->max_vf = scan_rdma_usnic_count(s, ib, "max_vf");
 	ib->qp_per_vf = scan_rdma_usnic_count(s, ib, "qp_per_vf");
@@ -178,10 +176,28 @@ void scan_rdma_settle(const struct scan *s, struct scan_ib *ib, const struct sca
 	memcpy(ib->netdev, net, strlen(net) + 1);
 }
 
+/*
+ * soft-RoCE and siw lie on a netdev.  rxe alone has an attribute with its name (rxe_verbs.c),
+ * and /sys has nothing else that tells the driver of a device without a parent.
+ */
+static void scan_rdma_soft(const struct scan *s, struct scan_ib *ib)
+{
+	const struct scan_net *net;
+	char parent[HWMAP_NAME_MAX];
+
+	if (sysfs_text(&s->sysfs, parent, sizeof(parent), "class/infiniband/%s/parent", ib->name) >
+	    0)
+		memcpy(ib->driver, "rdma_rxe", sizeof("rdma_rxe"));
+	if (!scan_rdma_netdev(s, ib, "ports/1/gid_attrs/ndevs/0"))
+		scan_rdma_netdev(s, ib, "parent");
+	net = scan_net_find(s, ib->netdev);
+	if (net)
+		ib->at = net->at;
+}
+
 static void scan_rdma_device(const struct scan *s, struct scan_ib *ib)
 {
 	char target[SYSFS_TEXT_MAX];
-	const struct scan_net *net;
 
 	if (sysfs_link(&s->sysfs, target, sizeof(target), "class/infiniband/%s", ib->name) < 0 &&
 	    sysfs_link(&s->sysfs, target, sizeof(target), "class/infiniband/%s/device", ib->name) <
@@ -189,17 +205,13 @@ static void scan_rdma_device(const struct scan *s, struct scan_ib *ib)
 		notes_add(s->notes, "class/infiniband/%s: %s", ib->name, strerror(errno));
 	ib->at = scan_pci_in_path(target);
 	ib->soft = ib->at == SCAN_NOWHERE;
-	scan_rdma_state(s, ib);
-	scan_rdma_usnic(s, ib);
-	if (!ib->soft)
+	if (scan_rdma_state(s, ib) < 0 && ib->soft) {
+		ib->unreadable = true; /* it may have gone meanwhile */
 		return;
-	/* soft-RoCE and siw lie on a netdev; rxe has an attribute for it, too (rxe_verbs.c) */
-	if (scan_rdma_netdev(s, ib, "ports/1/gid_attrs/ndevs/0") ||
-	    scan_rdma_netdev(s, ib, "parent")) {
-		net = scan_net_find(s, ib->netdev);
-		if (net)
-			ib->at = net->at;
 	}
+	scan_rdma_usnic(s, ib);
+	if (ib->soft)
+		scan_rdma_soft(s, ib);
 }
 
 /* "231:192" */

@@ -64,6 +64,9 @@ static int topo_prepare(enum topo_detail detail, hwloc_topology_t *ret, struct e
 	if (detail == TOPO_CPUS) {
 		hwloc_topology_set_all_types_filter(h, HWLOC_TYPE_FILTER_KEEP_NONE);
 		hwloc_topology_set_type_filter(h, HWLOC_OBJ_PACKAGE, HWLOC_TYPE_FILTER_KEEP_ALL);
+		/* a NUMA node that is a part of a package is kept only as the child of a group */
+		hwloc_topology_set_type_filter(h, HWLOC_OBJ_GROUP,
+					       HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
 	} else {
 		hwloc_topology_set_io_types_filter(h, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
 	}
