@@ -111,6 +111,6 @@ node_console() {
     for f in "$NODE_W"/qemu.* "$NODE_W"/console.*; do
         [[ -s $f ]] || continue
         warn "the end of ${f##*/}:"
-        tail -n 30 "$f" | tr -d '\r' >&2
+        tail -n 80 "$f" | tr -d '\r' >&2
     done
 }
