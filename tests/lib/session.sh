@@ -42,15 +42,20 @@ count() {
     ROWS+=("$1"$'\t'"$2"$'\t'"$3")
 }
 
-# bats_select FILTER: BATS_FILES and BATS_ARGS, for run_bats: all, or the files in whose name FILTER is (none for
-# `unit` and `bench`), or the tests whose name matches it.
+# bats_select FILTER [DIR...]: BATS_FILES and BATS_ARGS, for run_bats: all below tests/DIR (default cluster), or the files
+# in whose name FILTER is (none for `unit` and `bench`, those of tests/node for `node`), or the tests whose name matches.
 bats_select() {
-    local f all=("$BERTH_TOP"/tests/cluster/*.bats)
+    local filter=$1 f dir all=()
+    shift
+    for dir in "${@:-cluster}"; do all+=("$BERTH_TOP/tests/$dir"/*.bats); done
     BATS_FILES=() BATS_ARGS=()
-    [[ $1 != unit && $1 != bench ]] || return 0
-    for f in "${all[@]}"; do [[ -z $1 || ${f##*/} == *"$1"* ]] && BATS_FILES+=("$f"); done
+    case $filter in
+    unit | bench) return 0 ;;
+    node) BATS_FILES=("$BERTH_TOP"/tests/node/*.bats); return 0 ;;
+    esac
+    for f in "${all[@]}"; do [[ -z $filter || ${f##*/} == *"$filter"* ]] && BATS_FILES+=("$f"); done
     ((${#BATS_FILES[@]})) && return 0
-    BATS_FILES=("${all[@]}") BATS_ARGS=(--filter "$1")
+    BATS_FILES=("${all[@]}") BATS_ARGS=(--filter "$filter")
 }
 
 # run_bats FILE [bats arguments]: shows each test as it ends, counts.

@@ -105,7 +105,7 @@ nics() { [[ $(grep -cE "$3" "$2") == "$1" ]]; }
 
 @test "a step in a container, with the build" {
     cd "$(node_dir one)"
-    [[ -f container ]] || skip "BERTH_PREFIX names no build"
+    [[ -f container ]] || skip "no build in BERTH_PREFIX, or no image"
     cat container >&2
     [[ $(tail -n 1 container) == 0 ]]
     grep -q ' / / .* - squashfs ' container || grep -q ' - overlay ' container

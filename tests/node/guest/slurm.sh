@@ -29,6 +29,8 @@ conf_nodes() {
 # slurm_new: the directory.
 slurm_new() {
     local d
+    # what berth's README asks a node to load; udev would have made loop's device
+    modprobe -a loop squashfs erofs fuse
     install -d -m 755 "$BERTH_W"
     mountpoint -q "$BERTH_W" || mount -t tmpfs -o mode=755 tmpfs "$BERTH_W"
     for d in conf log run spool ctld images munge tmp tmpfs; do install -d -m 755 "$BERTH_W/$d"; done
