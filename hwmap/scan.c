@@ -287,7 +287,7 @@ static struct hwmap *scan_map(const struct scan *s, const struct topo *t,
 	return m;
 }
 
-static int scan_node(struct scan *s, const struct topo *t, struct hwmap **ret, struct err *e)
+int scan_sysfs(struct scan *s, const struct topo *t, struct hwmap **ret, struct err *e)
 {
 	struct scan_items l = { NULL, 0 };
 	struct places_seat *seats = NULL;
@@ -304,6 +304,14 @@ static int scan_node(struct scan *s, const struct topo *t, struct hwmap **ret, s
 		return -1;
 	*ret = m;
 	return 0;
+}
+
+void scan_done(struct scan *s)
+{
+	free(s->fns);
+	free(s->nets);
+	free(s->ibs);
+	sysfs_close(&s->sysfs);
 }
 
 int hwmap_scan(const struct hwmap_source *src, struct hwmap **ret, struct hwmap_notes *notes,
@@ -324,13 +332,10 @@ int hwmap_scan(const struct hwmap_source *src, struct hwmap **ret, struct hwmap_
 	if (rc == 0)
 		rc = topo_load(src, &t, notes, e);
 	if (rc == 0)
-		rc = scan_node(&s, t, ret, e);
+		rc = scan_sysfs(&s, t, ret, e);
 	if (rc == 0)
 		memcpy((*ret)->stamp, stamp, sizeof(stamp));
 	topo_free(t);
-	free(s.fns);
-	free(s.nets);
-	free(s.ibs);
-	sysfs_close(&s.sysfs);
+	scan_done(&s);
 	return rc;
 }

@@ -11,6 +11,7 @@
 
 #include "map.h"
 #include "sysfs.h"
+#include "topo.h"
 
 #define SCAN_NOWHERE UINT64_MAX /* no PCI function */
 
@@ -57,6 +58,11 @@ struct scan {
 	struct scan_ib *ibs;
 	size_t nfns, nnets, nibs;
 };
+
+/* ---- scan.c: hwmap_scan, once the topology is there ---- */
+
+int scan_sysfs(struct scan *s, const struct topo *t, struct hwmap **ret, struct err *e);
+void scan_done(struct scan *s);
 
 /* ---- scan_pci.c ---- */
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "notes.h"
+#include "rdma_nl.h"
 
 #define RDMA_PORTS_MAX 8
 
@@ -176,13 +177,21 @@ void scan_rdma_settle(const struct scan *s, struct scan_ib *ib, const struct sca
 	memcpy(ib->netdev, net, strlen(net) + 1);
 }
 
+/* A soft device is reached through its netdev. */
+static void scan_rdma_above(const struct scan *s, struct scan_ib *ib)
+{
+	const struct scan_net *net = scan_net_find(s, ib->netdev);
+
+	if (net)
+		ib->at = net->at;
+}
+
 /*
  * soft-RoCE and siw lie on a netdev.  rxe alone has an attribute with its name (rxe_verbs.c),
  * and /sys has nothing else that tells the driver of a device without a parent.
  */
 static void scan_rdma_soft(const struct scan *s, struct scan_ib *ib)
 {
-	const struct scan_net *net;
 	char parent[HWMAP_NAME_MAX];
 
 	if (sysfs_text(&s->sysfs, parent, sizeof(parent), "class/infiniband/%s/parent", ib->name) >
@@ -190,9 +199,7 @@ static void scan_rdma_soft(const struct scan *s, struct scan_ib *ib)
 		memcpy(ib->driver, "rdma_rxe", sizeof("rdma_rxe"));
 	if (!scan_rdma_netdev(s, ib, "ports/1/gid_attrs/ndevs/0"))
 		scan_rdma_netdev(s, ib, "parent");
-	net = scan_net_find(s, ib->netdev);
-	if (net)
-		ib->at = net->at;
+	scan_rdma_above(s, ib);
 }
 
 static void scan_rdma_device(const struct scan *s, struct scan_ib *ib)
@@ -268,6 +275,34 @@ static void scan_rdma_uverbs(const struct scan *s)
 	free(l.names);
 }
 
+/* What the running kernel adds. A device that is open is taken, whoever has it. */
+static void scan_rdma_ask_kernel(const struct scan *s)
+{
+	const struct rdma_nl_told *told;
+	struct rdma_nl *nl = NULL;
+
+	if (rdma_nl_open(&nl, s->notes) < 0)
+		return;
+	told = rdma_nl_told(nl);
+	if (told->exclusive)
+		notes_add(s->notes, "each RDMA device belongs to one network namespace: those of "
+				    "others are not listed");
+	for (size_t i = 0; i < told->n; i++) {
+		struct scan_ib *ib = scan_rdma_find(s, told->devices[i].name);
+
+		if (!ib)
+			continue;
+		if (!ib->pooled)
+			ib->busy = told->devices[i].contexts > 0;
+		if (!ib->soft || ib->netdev[0])
+			continue;
+		sysfs_name(ib->netdev, sizeof(ib->netdev),
+			   rdma_nl_ask_netdev(nl, told->devices[i].index));
+		scan_rdma_above(s, ib);
+	}
+	rdma_nl_close(nl);
+}
+
 int scan_rdma(struct scan *s, struct err *e)
 {
 	struct sysfs_names l;
@@ -284,6 +319,8 @@ int scan_rdma(struct scan *s, struct err *e)
 	}
 	s->nibs = l.n;
 	free(l.names);
+	if (s->live && s->nibs)
+		scan_rdma_ask_kernel(s);
 	scan_rdma_uverbs(s);
 	return 0;
 }
