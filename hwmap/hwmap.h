@@ -137,9 +137,9 @@ bool hwmap_fresh(const struct hwmap *m);
 
 enum hwmap_policy {
 	HWMAP_PREFER, /* nearest first */
-	HWMAP_LOCAL,  /* only devices as near as any on the node is to that rank, else fail */
+	HWMAP_LOCAL,  /* only devices as near as any that matches is to that rank, else fail */
 	HWMAP_SPREAD, /* equal load first, then nearest */
-	HWMAP_RAIL,   /* rank i on NIC i mod rails, in the map's order */
+	HWMAP_RAIL,   /* rank i on NIC i mod rails, of those that match in the map's order */
 };
 
 struct hwmap_ask {
@@ -151,7 +151,8 @@ struct hwmap_ask {
 	uint32_t rails;	      /* of HWMAP_RAIL: NICs to use; 0: all that match */
 	const char *device;   /* shell patterns, '|' between; NULL: all.  A device matches by
 				     ibdev, netdev, uverbs, pci, pf or driver; "!PATTERN" excludes */
-	const uint32_t *used; /* per device: slots that are leased already; NULL: none */
+	const uint32_t *used; /* per device: slots that are in use already; NULL: none.  A
+				 device's busy is as old as the map and is not looked at */
 	bool any_state;	      /* also devices whose link is down */
 };
 
@@ -170,17 +171,31 @@ struct hwmap_choice {
  * Choose for all ranks at once.  Of all ways that fit: the farthest rank is as near as can
  * be, then the sum of distances is smallest, then the slots in use of all NICs are most even
  * (least sum of squares); what is still equal is broken by the map's order and the ranks',
- * always the same way.  HWMAP_SPREAD puts evenness first.  A rank with count > 1 gets slots
- * of different NICs where all ranks can, else several of one.
- * -1: it can't be; *e says what was asked, what is there and who is in the way.
+ * always the same way.  HWMAP_SPREAD puts evenness first.  HWMAP_FAR is a distance, too.
+ *
+ * Before all that, a rank with count > 1 gets slots of different NICs where all ranks can,
+ * else as few of one as all can; with HWMAP_RAIL all of its NIC.  Its grants are sorted by
+ * distance, then by device; a pooled device may be in several.
+ *
+ * With per_node count slots are chosen, and all ranks have grants of the same ones: lease
+ * those of rank 0.  The farthest rank, and the sum, are those of all ranks to each slot.
+ * HWMAP_LOCAL then wants devices that are the nearest to all ranks; HWMAP_RAIL is refused.
+ *
+ * HWMAP_LOCAL and HWMAP_RAIL look at devices whose link is down or that are full all the
+ * same: they never turn to another NIC instead.  docs/choice.md has the odd cases.
+ *
+ * At most HWMAP_RANKS_MAX ranks, 65536 slots in all, and 2^29 steps of work; m is not
+ * changed.  -1: it can't be; *e says what was asked, what is there and what is in the way,
+ * and *ret is left alone.
  */
 int hwmap_pick(const struct hwmap *m, const struct hwmap_ask *ask, struct hwmap_choice *ret,
 	       struct err *e);
 void hwmap_choice_done(struct hwmap_choice *c);
 
 /*
- * In words why rank r has its device n: "same NUMA node (1)", "nearest free: package 0 is
- * full", ...  Returns buf.
+ * In words why rank r has its grant n: "same NUMA node 1", "NUMA node 1, distance 21, nearest
+ * that is free: all 64 of usnic_0 are leased", ...; m and ask as they were given to
+ * hwmap_pick.  Clean text, "" where there is no such grant; returns buf.
  */
 const char *hwmap_why(const struct hwmap *m, const struct hwmap_ask *ask,
 		      const struct hwmap_choice *c, uint32_t r, uint32_t n, char *buf, size_t size);

@@ -58,35 +58,6 @@ static uint32_t map_common(const struct hwmap_cpus *a, const struct hwmap_cpus *
 	return n;
 }
 
-/* As hwmap_distance, and 0 where the map knows none of cpus. */
-static uint32_t map_mean(const struct hwmap *m, size_t i, const struct hwmap_cpus *cpus)
-{
-	const uint16_t *row = &m->distance[i * m->nplaces];
-	uint32_t sum = 0, n = 0;
-
-	for (uint32_t p = 0; p < m->nplaces; p++) {
-		const struct hwmap_cpus *here = &m->places[p].cpus;
-		uint32_t k = map_common(here, cpus ? cpus : here);
-
-		if (k && row[p] == HWMAP_FAR)
-			return HWMAP_FAR;
-		sum += k * row[p];
-		n += k;
-	}
-	return n ? (sum + n - 1) / n : 0;
-}
-
-uint32_t hwmap_distance(const struct hwmap *m, size_t i, const struct hwmap_cpus *cpus)
-{
-	uint32_t d = 0;
-
-	if (i >= m->ndevices)
-		return HWMAP_FAR;
-	if (cpus)
-		d = map_mean(m, i, cpus);
-	return d ? d : map_mean(m, i, NULL); /* no distance is 0 */
-}
-
 /* Root code puts names behind a directory's: none may lead out of it. */
 static bool map_name_ok(const char *name, size_t size)
 {
