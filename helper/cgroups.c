@@ -67,18 +67,14 @@ static bool find_mount(const char *mountinfo, struct place *p)
 	return false;
 }
 
-/* Call f for every hierarchy that pid is in below the root. */
-static void each_place(pid_t pid, bool (*f)(struct place *, void *), void *arg)
+/* Call f for every hierarchy below its root; cgroup is the text of /proc/PID/cgroup and is written to. */
+static void each_line(char *cgroup, const char *mountinfo, bool (*f)(struct place *, void *),
+		      void *arg)
 {
-	char path[32], *save = NULL;
-	size_t len;
-	char *mountinfo = sys_read_at(AT_FDCWD, "/proc/self/mountinfo", PROC_FILE_MAX, &len);
-	char *text;
+	char *save = NULL;
 	bool go_on = true;
 
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-	text = sys_read_at(AT_FDCWD, path, PROC_FILE_MAX, &len);
-	for (char *line = text && mountinfo ? strtok_r(text, "\n", &save) : NULL; line && go_on;
+	for (char *line = strtok_r(cgroup, "\n", &save); line && go_on;
 	     line = strtok_r(NULL, "\n", &save)) {
 		char *a = strchr(line, ':'), *b = a ? strchr(a + 1, ':') : NULL;
 		struct place p;
@@ -91,6 +87,20 @@ static void each_place(pid_t pid, bool (*f)(struct place *, void *), void *arg)
 		if (p.path[0] == '/' && p.path[1] && find_mount(mountinfo, &p))
 			go_on = f(&p, arg);
 	}
+}
+
+/* Call f for every hierarchy that pid is in below the root. */
+static void each_place(pid_t pid, bool (*f)(struct place *, void *), void *arg)
+{
+	char path[32];
+	size_t len;
+	char *mountinfo = sys_read_at(AT_FDCWD, "/proc/self/mountinfo", PROC_FILE_MAX, &len);
+	char *text;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	text = sys_read_at(AT_FDCWD, path, PROC_FILE_MAX, &len);
+	if (text && mountinfo)
+		each_line(text, mountinfo, f, arg);
 	free(text);
 	free(mountinfo);
 }
@@ -239,6 +249,54 @@ int cgroups_open_step(pid_t task)
 
 	each_place(task, open_one, &fd);
 	return fd;
+}
+
+struct devices_place {
+	bool task;
+	char *path;
+};
+
+/* Of v1's devices hierarchy if that is Slurm's, else of v2. */
+static bool find_devices(struct place *p, void *arg)
+{
+	struct devices_place *x = arg;
+	bool v1 = p->controllers[0] != '\0';
+	size_t n = step_length(p->path);
+
+	if (n == 0 || (v1 && !has_word(p->controllers, "devices", ',')))
+		return true;
+	if (x->task) {
+		const char *task = strstr(p->path + n, "/task_");
+
+		if (!task)
+			return true;
+		n = (size_t)(task - p->path) + 1 + strcspn(task + 1, "/");
+	}
+	snprintf(x->path, CGROUPS_PATH_MAX, "%s%.*s", p->mount, (int)n, p->path);
+	return !v1;
+}
+
+int cgroups_find_devices(char *cgroup, const char *mountinfo, bool task,
+			 char ret_path[CGROUPS_PATH_MAX])
+{
+	struct devices_place x = { task, ret_path };
+
+	ret_path[0] = '\0';
+	each_line(cgroup, mountinfo, find_devices, &x);
+	return ret_path[0] ? 0 : -1;
+}
+
+int cgroups_open_devices(pid_t pid, bool task)
+{
+	char path[CGROUPS_PATH_MAX] = "";
+	struct devices_place x = { task, path };
+
+	each_place(pid, find_devices, &x);
+	if (!path[0]) {
+		errno = ENOENT;
+		return -1;
+	}
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 /* v1: signal what is listed in dir and one level below (task_N). Number of processes seen. */

@@ -6,8 +6,10 @@
 #ifndef BERTH_CGROUPS_H
 #define BERTH_CGROUPS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
+#define CGROUPS_PATH_MAX 8192 /* two paths */
 #define CGROUPS_EXITS_MAX 32
 
 /* A way out for each hierarchy: the open cgroup.procs of where this process is, and of where it goes. */
@@ -39,6 +41,16 @@ int cgroups_join_step(pid_t task, pid_t pid);
  * not look like a Slurm step: nothing is killed on a guess).
  */
 int cgroups_open_step(pid_t task);
+
+/*
+ * Open the directory of the cgroup that restricts devices for the step, or the task, that pid
+ * stands in: of v1's devices hierarchy where Slurm uses that, else of v2.  O_DIRECTORY
+ * fd, or -1 with errno, ENOENT where there is none.  The other one is the part of it that looks at
+ * texts: of /proc/PID/cgroup, which is written to, and /proc/self/mountinfo; 0 or -1.
+ */
+int cgroups_open_devices(pid_t pid, bool task);
+int cgroups_find_devices(char *cgroup, const char *mountinfo, bool task,
+			 char ret_path[CGROUPS_PATH_MAX]);
 
 /* Kill every process in the cgroup dir and below, thawing it first. */
 void cgroups_kill(int dir);
