@@ -48,10 +48,11 @@ static bool find_mount(const char *mountinfo, struct place *p)
 	bool v2 = !p->controllers[0];
 
 	snprintf(first, sizeof(first), "%.*s", (int)strcspn(p->controllers, ","), p->controllers);
-	for (const char *line = mountinfo; line && *line;
-	     line = strchr(line, '\n'), line += line != NULL) {
+	for (const char *line = mountinfo, *next; *line; line = next) {
 		char text[4096], at[PATH_MAX], *tail;
 		int n = (int)strcspn(line, "\n");
+
+		next = line + n + (line[n] == '\n');
 
 		snprintf(text, sizeof(text), "%.*s", n < 4095 ? n : 4095, line);
 		tail = strstr(text, " - ");

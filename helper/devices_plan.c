@@ -195,6 +195,22 @@ bool devices_plan_allows(const struct devices_plan *p, char type, uint32_t major
 	return p->allow_rest;
 }
 
+bool devices_plan_denies(const struct devices_plan *p, const struct devices_plan_entry *x)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct devices_plan_rule *r = &p->rule[i];
+
+		if (r->type != x->type || (x->major != ANY && r->major != x->major) ||
+		    (x->minor != ANY && r->minor != ANY && r->minor != x->minor))
+			continue;
+		if (r->allow)
+			return false;
+		if (r->major == x->major && (r->minor == ANY || r->minor == x->minor))
+			return true;
+	}
+	return !p->allow_rest;
+}
+
 static const char *read_number(const char *s, const char *end, uint32_t *ret)
 {
 	uint64_t number = 0;
@@ -214,20 +230,35 @@ static const char *read_number(const char *s, const char *end, uint32_t *ret)
 	return s;
 }
 
-static void raise_top(struct devices_plan_tops *t, char type, uint32_t major, uint32_t minor)
+/* Whether one rule, or none, decides about the whole major. */
+static bool is_uniform(const struct devices_plan *p, char type, uint32_t major)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->rule[i].type == type && p->rule[i].major == major)
+			return p->rule[i].minor == ANY;
+	return true;
+}
+
+static int raise_top(struct devices_plan_tops *t, const struct devices_plan *p, char type,
+		     uint32_t major, uint32_t minor, struct err *e)
 {
 	uint32_t *top;
 
-	if (major >= DEVICES_PLAN_MAJORS || minor > DEVICES_PLAN_MINOR_MAX ||
+	if (major >= DEVICES_PLAN_MAJORS || is_uniform(p, type, major) ||
 	    (type == 'c' && major == IB_MAJOR))
-		return;
+		return 0;
+	if (minor > DEVICES_PLAN_TOP_MAX - HEADROOM)
+		return err_set(
+			e, "%c %u:%u: too high a minor for cgroup v1 to deny others of its major",
+			type, major, minor);
 	top = &t->top[type == 'b'][major];
 	if (minor + HEADROOM > *top)
-		*top = minor + HEADROOM > DEVICES_PLAN_MINOR_MAX ? DEVICES_PLAN_MINOR_MAX
-								 : minor + HEADROOM;
+		*top = minor + HEADROOM;
+	return 0;
 }
 
-static void raise_tops(struct devices_plan_tops *t, char type, const char *text)
+static int raise_tops(struct devices_plan_tops *t, const struct devices_plan *p, char type,
+		      const char *text, struct err *e)
 {
 	size_t n;
 
@@ -237,29 +268,26 @@ static void raise_tops(struct devices_plan_tops *t, char type, const char *text)
 
 		n = strcspn(line, "\n");
 		s = read_number(line, line + n, &major);
-		if (s && *s == ':' && read_number(s + 1, line + n, &minor))
-			raise_top(t, type, major, minor);
+		if (s && *s == ':' && read_number(s + 1, line + n, &minor) &&
+		    raise_top(t, p, type, major, minor, e) < 0)
+			return -1;
 	}
+	return 0;
 }
 
-void devices_plan_tops(struct devices_plan_tops *ret, const struct devices_plan *p,
-		       const char *existing_char, const char *existing_block)
+int devices_plan_tops(struct devices_plan_tops *ret, const struct devices_plan *p,
+		      const char *existing_char, const char *existing_block, struct err *e)
 {
 	for (size_t i = 0; i < DEVICES_PLAN_MAJORS; i++)
 		ret->top[0][i] = ret->top[1][i] = IB_MINORS - 1;
-	raise_tops(ret, 'c', existing_char);
-	raise_tops(ret, 'b', existing_block);
+	if (raise_tops(ret, p, 'c', existing_char, e) < 0 ||
+	    raise_tops(ret, p, 'b', existing_block, e) < 0)
+		return -1;
 	for (size_t i = 0; i < p->n; i++)
-		raise_top(ret, p->rule[i].type, p->rule[i].major, p->rule[i].minor);
-}
-
-/* Whether one rule, or none, decides about the whole major. */
-static bool is_uniform(const struct devices_plan *p, char type, uint32_t major)
-{
-	for (size_t i = 0; i < p->n; i++)
-		if (p->rule[i].type == type && p->rule[i].major == major)
-			return p->rule[i].minor == ANY;
-	return true;
+		if (p->rule[i].minor != ANY &&
+		    raise_top(ret, p, p->rule[i].type, p->rule[i].major, p->rule[i].minor, e) < 0)
+			return -1;
+	return 0;
 }
 
 struct expansion {

@@ -17,6 +17,7 @@
 #define DEVICES_PLAN_MAJORS 512		/* CHRDEV_MAJOR_MAX and BLKDEV_MAJOR_MAX of the kernel */
 #define DEVICES_PLAN_MINOR_MAX 0xfffffU /* MINORMASK */
 #define DEVICES_PLAN_RULES_MAX 192
+#define DEVICES_PLAN_TOP_MAX 16383
 #define DEVICES_PLAN_R 1
 #define DEVICES_PLAN_W 2
 #define DEVICES_PLAN_M 4
@@ -62,14 +63,19 @@ int devices_plan_make(struct devices_plan *ret, enum devices_mode mode,
 /* Whether the plan allows this device. */
 bool devices_plan_allows(const struct devices_plan *p, char type, uint32_t major, uint32_t minor);
 
+/* Whether the plan plainly denies every device of the set: never true of one it allows. */
+bool devices_plan_denies(const struct devices_plan *p, const struct devices_plan_entry *x);
+
 /*
  * 255, and 256 above the highest minor that exists or that a rule names: kernel drivers
  * take the lowest free minor, so 256 devices would have to come during the step before
  * one is beyond the list.  Major 231 ends at 255 (IB_UVERBS, IB_UMAD: their fixed ranges).
  * existing: names of /sys/dev/char as "MAJOR:MINOR\n" lines; the same of /sys/dev/block.
+ * 0, or -1 with *e: a minor above DEVICES_PLAN_TOP_MAX, of a major some of whose devices are
+ * to be denied; no list is that long.
  */
-void devices_plan_tops(struct devices_plan_tops *ret, const struct devices_plan *p,
-		       const char *existing_char, const char *existing_block);
+int devices_plan_tops(struct devices_plan_tops *ret, const struct devices_plan *p,
+		      const char *existing_char, const char *existing_block, struct err *e);
 
 /*
  * Call f for entries that together are the devices of the set in (access included) that

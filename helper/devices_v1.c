@@ -209,8 +209,7 @@ static int unless_before(const struct devices_plan_entry *x, void *arg)
 {
 	const struct denied *a = arg;
 
-	if (a->d->again &&
-	    devices_plan_expand(&a->d->before, &a->d->tops, *x, true, any_entry, NULL) == 0)
+	if (a->d->again && devices_plan_denies(&a->d->before, x))
 		return 0;
 	return a->f(x, a->arg);
 }
@@ -349,7 +348,7 @@ int devices_v1_apply(struct devices *d, struct err *e)
 	int rc = chars && blocks ? 0 : err_sys(e, errno, "cannot list the devices of this node");
 
 	if (rc == 0)
-		devices_plan_tops(&d->tops, &d->plan, chars, blocks);
+		rc = devices_plan_tops(&d->tops, &d->plan, chars, blocks, e);
 	free(chars);
 	free(blocks);
 	if (rc < 0 || ask_begin(d, &c.a, e) < 0)
