@@ -8,6 +8,7 @@
 #   share           --share's mount point; barrier: files of node-barrier
 
 NODE_PIDS=()
+NODE_TTY=''     # the terminal's settings before --shell
 
 # node_begin: from here on any end takes all away.
 node_begin() {
@@ -34,6 +35,7 @@ node_end() {
     step_end
     for pid in "${NODE_PIDS[@]}"; do kill -KILL "$pid" 2>/dev/null; done
     wait
+    [[ -z $NODE_TTY ]] || stty "$NODE_TTY"
     if [[ $keep_log == yes ]]; then
         note "the guests' consoles: $NODE_W/console.*"
     else
@@ -75,6 +77,7 @@ node_boot() {
         node_reader "$NODE_W/err.$n" >&2 &
         node_argv "$n"
         if [[ $NODE_SHELL == yes ]]; then
+            NODE_TTY=$(stty -g 2>/dev/null)
             setpriv --pdeathsig KILL "${NODE_ARGV[@]}" 2>"$NODE_W/qemu.$n" <&0 &
         else
             setpriv --pdeathsig KILL "${NODE_ARGV[@]}" >"$NODE_W/qemu.$n" 2>&1 </dev/null &

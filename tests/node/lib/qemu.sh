@@ -22,7 +22,8 @@ node_argv() {
         -device virtio-9p-pci,bus=pcie.0,fsdev=run,mount_tag=run -device virtio-9p-pci,bus=pcie.0,fsdev=share,mount_tag=share
         -device virtio-serial-pci,bus=pcie.0,id=serial)
     if [[ $NODE_SHELL == yes ]]; then
-        NODE_ARGV+=(-serial mon:stdio)
+        # ^C is the guest's; ^A x ends QEMU.
+        NODE_ARGV+=(-chardev stdio,id=tty,mux=on,signal=off -serial chardev:tty -mon chardev=tty)
     else
         NODE_ARGV+=(-serial "file:$NODE_W/console.$n")
     fi
