@@ -62,14 +62,19 @@ static uint32_t map_common(const struct hwmap_cpus *a, const struct hwmap_cpus *
 static bool map_name_ok(const char *name, size_t size)
 {
 	char copy[HWMAP_NAME_MAX];
-	const char *end = memchr(name, '\0', size);
+	size_t len = 0;
 
-	if (!end)
+	/* the plain ones fast: a big map has thousands */
+	while (len < size && name[len] > ' ' && name[len] < 0x7f && name[len] != '/')
+		len++;
+	if (len < size && name[len] == '\0')
+		return name[0] != '.' || (strcmp(name, ".") != 0 && strcmp(name, "..") != 0);
+	len = strnlen(name, size);
+	if (len == size || memchr(name, '/', len))
 		return false;
-	memcpy(copy, name, (size_t)(end - name) + 1);
-	err_clean(copy, (size_t)(end - name));
-	return strcmp(copy, name) == 0 && !strchr(name, '/') && strcmp(name, ".") != 0 &&
-	       strcmp(name, "..") != 0;
+	memcpy(copy, name, len + 1);
+	err_clean(copy, len);
+	return strcmp(copy, name) == 0;
 }
 
 static const char *map_device_wrong(const struct hwmap *m, const struct hwmap_device *d)

@@ -9,6 +9,7 @@
 #include "notes.h"
 #include "places.h"
 #include "topo.h"
+#include "topo_io.h"
 
 /* A device on its way into the map. */
 struct scan_item {
@@ -126,11 +127,26 @@ static int32_t scan_node_around(const struct topo *t, const struct hwmap_cpus *c
 	return numa;
 }
 
+/* For a function of which /sys doesn't tell; cpus: none if hwloc doesn't either. */
+static void scan_ask_hwloc(struct scan *s, const struct topo *t, const struct scan_fn *fn,
+			   struct hwmap_cpus *cpus)
+{
+	memset(cpus, 0, sizeof(*cpus));
+	if (t->nnodes == 1 || !s->src)
+		return;
+	if (!s->io_tried)
+		s->io = topo_io_load(s->src, s->notes);
+	s->io_tried = true;
+	if (s->io && topo_io_cpus(s->io, fn->at, cpus))
+		for (size_t i = 0; i < HWMAP_CPUS_MAX / 64; i++)
+			cpus->bits[i] &= t->cpus.bits[i];
+}
+
 /*
  * numa_node and local_cpulist of a function.  Without a node the kernel takes all CPUs for local
  * (pcibus_to_node and cpumask_of_node), which says nothing; a part of them comes from firmware.
  */
-static void scan_seat(const struct scan *s, const struct topo *t, const struct scan_fn *fn,
+static void scan_seat(struct scan *s, const struct topo *t, const struct scan_fn *fn,
 		      struct places_seat *seat)
 {
 	char addr[HWMAP_PCI_MAX];
@@ -150,7 +166,7 @@ static void scan_seat(const struct scan *s, const struct topo *t, const struct s
 		seat->numa = (int32_t)node;
 	seat->cpus = scan_local_cpus(s, t, addr);
 	if (seat->numa < 0 && !scan_part_of(&seat->cpus, &t->cpus))
-		memset(&seat->cpus, 0, sizeof(seat->cpus));
+		scan_ask_hwloc(s, t, fn, &seat->cpus);
 	if (!told)
 		seat->numa = scan_node_around(t, &seat->cpus);
 }
@@ -229,7 +245,7 @@ static const struct scan_fn *scan_slot(const struct scan *s, const struct scan_i
 	return pf ? pf : item->fn;
 }
 
-static struct places_seat *scan_seats(const struct scan *s, const struct topo *t,
+static struct places_seat *scan_seats(struct scan *s, const struct topo *t,
 				      const struct scan_items *l, struct err *e)
 {
 	struct places_seat *seats = calloc(l->n + 1, sizeof(*seats));
@@ -311,13 +327,14 @@ void scan_done(struct scan *s)
 	free(s->fns);
 	free(s->nets);
 	free(s->ibs);
+	topo_io_free(s->io);
 	sysfs_close(&s->sysfs);
 }
 
 int hwmap_scan(const struct hwmap_source *src, struct hwmap **ret, struct hwmap_notes *notes,
 	       struct err *e)
 {
-	struct scan s = { .notes = notes, .live = !src->sysfs && !src->topology };
+	struct scan s = { .notes = notes, .src = src, .live = !src->sysfs && !src->topology };
 	char stamp[HWMAP_STAMP_MAX] = "";
 	struct topo *t = NULL;
 	int rc;

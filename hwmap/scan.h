@@ -51,8 +51,11 @@ struct scan_ib {
 
 struct scan {
 	struct sysfs sysfs;
-	struct hwmap_notes *notes; /* may be NULL */
-	bool live;		   /* this machine, as it is now */
+	struct hwmap_notes *notes;	/* may be NULL */
+	const struct hwmap_source *src; /* for hwloc's I/O; NULL: without */
+	struct topo_io *io;		/* NULL: not loaded yet, or not to be had */
+	bool io_tried;
+	bool live; /* this machine, as it is now */
 	struct scan_fn *fns;
 	struct scan_net *nets;
 	struct scan_ib *ibs;

@@ -61,15 +61,15 @@ static int topo_prepare(enum topo_detail detail, hwloc_topology_t *ret, struct e
 
 	if (hwloc_topology_init(&h) < 0)
 		return err_sys(e, errno, "hwloc");
-	if (detail == TOPO_CPUS) {
+	if (detail != TOPO_ALL) {
 		hwloc_topology_set_all_types_filter(h, HWLOC_TYPE_FILTER_KEEP_NONE);
 		hwloc_topology_set_type_filter(h, HWLOC_OBJ_PACKAGE, HWLOC_TYPE_FILTER_KEEP_ALL);
 		/* a NUMA node that is a part of a package is kept only as the child of a group */
 		hwloc_topology_set_type_filter(h, HWLOC_OBJ_GROUP,
 					       HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
-	} else {
-		hwloc_topology_set_io_types_filter(h, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
 	}
+	if (detail != TOPO_CPUS)
+		hwloc_topology_set_io_types_filter(h, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
 	hwloc_topology_set_flags(h, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
 	for (size_t i = 0; i < sizeof(unwanted) / sizeof(unwanted[0]); i++)
 		hwloc_topology_set_components(h, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST,

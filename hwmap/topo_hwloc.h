@@ -11,6 +11,7 @@
 
 enum topo_detail {
 	TOPO_CPUS, /* packages, NUMA nodes and CPUs: fast */
+	TOPO_IO,   /* these, bridges, and PCI devices that are NICs, GPUs, disks */
 	TOPO_ALL,  /* cores and caches too, bridges, and PCI devices that are NICs, GPUs, disks */
 };
 

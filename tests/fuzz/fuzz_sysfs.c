@@ -161,6 +161,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static bool made;
 
 	if (!made) {
+		if (access("/dev/shm", W_OK) == 0)
+			setenv("TMPDIR", "/dev/shm", 1);
 		tree_temp(&tree);
 		atexit(clean_up);
 		made = true;

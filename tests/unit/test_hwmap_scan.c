@@ -325,6 +325,19 @@ START_TEST(part_of_a_node)
 }
 END_TEST
 
+/* A site that knows better than its firmware tells hwloc, by hwloc's own variable. */
+START_TEST(corrected_by_hwloc)
+{
+	setenv("HWLOC_PCI_LOCALITY", "0000:00 0x0000000f", 1);
+	scan("no-node");
+	unsetenv("HWLOC_PCI_LOCALITY");
+	distances(0, "0-3: 10 21");
+	distances(1, "4-7: 21 10"); /* /sys tells, so nobody else is asked */
+	distances(2, "0-3: 10 21");
+	ck_assert_int_eq(map->devices[0].numa, -1);
+}
+END_TEST
+
 /* ---- hostile trees ---- */
 
 START_TEST(hostile)
@@ -339,7 +352,8 @@ START_TEST(hostile)
 	device(2, "POOLED ? usnic_2 - 0:0 enp8s0f0 - 0000:08:00.0 0000:08:00.0 - 1 64/0");
 	distances(2, "8-15: 21 10");
 	/* numbers that cannot be are none */
-	device(0, "POOLED ACTIVE usnic_0 - 0:0 enp6s0f0 enic 0000:06:00.0 0000:06:00.0 - -1 0/0");
+	device(0, "POOLED ACTIVE usnic_0 - 0:0 enp6s0f0 enic 0000:06:00.0 0000:06:00.0 - 0 0/0");
+	distances(0, "0-7: 10 21"); /* hwloc has found local_cpus, the mask */
 	device(3, "POOLED ACTIVE usnic_3 - 0:0 enp9s0f0 enic 0000:09:00.0 0000:09:00.0 - 1 0/0");
 	noted("class/net: not a kernel's name: xxxx");
 	noted("class/net: not a kernel's name: a?[31mb");
@@ -543,6 +557,7 @@ int main(void)
 	tcase_add_test(tc, flat_matrix);
 	tcase_add_test(tc, numa_off);
 	tcase_add_test(tc, part_of_a_node);
+	tcase_add_test(tc, corrected_by_hwloc);
 	tcase_add_test(tc, hostile);
 	tcase_add_test(tc, bare_trees);
 	tcase_add_test(tc, notes_are_bounded);
