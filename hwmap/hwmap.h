@@ -184,8 +184,8 @@ struct hwmap_choice {
  * HWMAP_LOCAL and HWMAP_RAIL look at devices whose link is down or that are full all the
  * same: they never turn to another NIC instead.  docs/choice.md has the odd cases.
  *
- * At most HWMAP_RANKS_MAX ranks, 65536 slots in all, and 2^29 steps of work; m is not
- * changed.  -1: it can't be; *e says what was asked, what is there and what is in the way,
+ * At most HWMAP_RANKS_MAX ranks, 65536 slots in all, 1024 NICs, and some seconds of
+ * work; more is refused.  -1: it can't be; *e says what was asked, what is there and what is in the way,
  * and *ret is left alone.
  */
 int hwmap_pick(const struct hwmap *m, const struct hwmap_ask *ask, struct hwmap_choice *ret,

@@ -12,8 +12,8 @@
 #include "refuse.h"
 #include "weigh.h"
 
-/* What a choice may cost: some inner steps, each of a few nanoseconds. */
-#define PICK_WORK_MAX (UINT64_C(1) << 29)
+/* Slots times groups times groups and kinds: at this, some seconds (docs/choice.md). */
+#define PICK_WORK_MAX (UINT64_C(1) << 30)
 
 /* Ranks that are equally far from all groups, and may have the same ones. */
 struct kinds {
@@ -284,9 +284,9 @@ static int pick_choose(const struct hwmap *m, const struct hwmap_ask *ask, const
 
 	if ((uint64_t)total * g->ngroups * (g->ngroups + k->n) > PICK_WORK_MAX)
 		return err_set(e,
-			       "%u slots for %u kinds of ranks of %u kinds of devices are too "
-			       "many to weigh: choose with a device pattern",
-			       total, k->n, g->ngroups);
+			       "%u slots of %u NICs or kinds of VFs, for %u kinds of ranks, are "
+			       "too many to weigh: choose with a device pattern",
+			       total, g->ngroups, k->n);
 	/* one more than needed, lest analyzers see a calloc of nothing */
 	given = calloc((size_t)g->ngroups * k->n + 1, sizeof(*given));
 	slots = calloc(total + 1, sizeof(*slots));

@@ -599,6 +599,22 @@ START_TEST(too_much)
 }
 END_TEST
 
+START_TEST(too_much_to_weigh)
+{
+	node(1025, 1);
+	for (uint32_t i = 0; i < 1025; i++)
+		device(i, i, 0, 2, (uint16_t[]){ 10 });
+	rank("0");
+	refused("more than 1024 NICs or kinds of VFs: choose with a device pattern");
+	f.ask.device = "!usnic_1024";
+	picks("0");
+	f.ask.count = 1100;
+	refused("1100 slots of 1024 NICs or kinds of VFs, for 1 kinds of ranks, are too many to "
+		"weigh: choose with a device pattern");
+	done();
+}
+END_TEST
+
 START_TEST(nothing_there)
 {
 	node(0, 1);
@@ -665,6 +681,7 @@ int main(void)
 	tcase_add_test(odd, link_down);
 	suite_add_tcase(s, odd);
 	tcase_add_test(no, too_much);
+	tcase_add_test(no, too_much_to_weigh);
 	tcase_add_test(no, nothing_there);
 	tcase_add_test(no, names_are_filtered);
 	suite_add_tcase(s, no);
