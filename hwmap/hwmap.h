@@ -76,7 +76,8 @@ struct hwmap_device {
  * Where to read.  sysfs: NULL for /sys, else the top of a captured tree (made by
  * `berth-hwmap capture`, or laid out as /sys is).  topology: NULL, or an hwloc XML file.
  * With sysfs given and no topology, topology.xml beside the tree's class/ directory is
- * taken if it is there, else hwloc reads the tree itself.  Netlink and verbs are asked only
+ * taken if it is there, else hwloc reads the tree itself.  With topology alone, devices come
+ * from its I/O objects, which know no uverbs, drivers or VFs but usNIC's.  Netlink is asked only
  * where both are NULL.
  */
 struct hwmap_source {

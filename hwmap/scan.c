@@ -157,7 +157,7 @@ static void scan_seat(struct scan *s, const struct topo *t, const struct scan_fn
 	seat->numa = -1;
 	scan_pci_text(fn->at, addr);
 	told = sysfs_number(&s->sysfs, &node, "bus/pci/devices/%s/numa_node", addr) == 0;
-	if (!told)
+	if (!told && s->sysfs.root >= 0)
 		notes_add(s->notes, "bus/pci/devices/%s/numa_node: %s", addr, strerror(errno));
 	else if (node >= 0 && !scan_has_node(t, node))
 		notes_add(s->notes, "bus/pci/devices/%s/numa_node: there is no node %" PRId64, addr,
@@ -309,8 +309,9 @@ int scan_sysfs(struct scan *s, const struct topo *t, struct hwmap **ret, struct 
 	struct places_seat *seats = NULL;
 	struct hwmap *m = NULL;
 
-	if (scan_net(s, e) == 0 && scan_rdma(s, e) == 0 && scan_pci(s, e) == 0 &&
-	    scan_collect(s, &l, e) == 0)
+	if (s->sysfs.root < 0 ? scan_xml(s, e) < 0 : scan_net(s, e) < 0 || scan_rdma(s, e) < 0)
+		return -1;
+	if (scan_pci(s, e) == 0 && scan_collect(s, &l, e) == 0)
 		seats = scan_seats(s, t, &l, e);
 	if (seats)
 		m = scan_map(s, t, &l, seats, e);
@@ -345,7 +346,10 @@ int hwmap_scan(const struct hwmap_source *src, struct hwmap **ret, struct hwmap_
 	}
 	if (s.live)
 		hwmap_stamp(stamp);
-	rc = sysfs_open(&s.sysfs, src->sysfs, notes, e);
+	/* another machine's topology goes with no /sys of this one */
+	s.sysfs.root = -1;
+	s.sysfs.notes = notes;
+	rc = src->topology && !src->sysfs ? 0 : sysfs_open(&s.sysfs, src->sysfs, notes, e);
 	if (rc == 0)
 		rc = topo_load(src, &t, notes, e);
 	if (rc == 0)

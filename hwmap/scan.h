@@ -96,7 +96,14 @@ enum hwmap_state scan_net_state(const struct scan *s, const char *name);
 
 int scan_rdma(struct scan *s, struct err *e); /* after scan_net */
 
+/* From the kernel's enum ib_port_state. */
+enum hwmap_state scan_rdma_port_state(int64_t state);
+
 /* Find the netdev of an ibdev that does not know it yet, on its function, which may be NULL. */
 void scan_rdma_settle(const struct scan *s, struct scan_ib *ib, const struct scan_fn *fn);
+
+/* ---- scan_xml.c: instead of scan_net and scan_rdma where there is a topology and no tree ---- */
+
+int scan_xml(struct scan *s, struct err *e);
 
 #endif

@@ -23,7 +23,7 @@ static struct scan_ib *scan_rdma_find(const struct scan *s, const char *name)
 }
 
 /* enum ib_port_state of ib_verbs.h: 1 DOWN, 2 INIT, 3 ARMED, 4 ACTIVE, 5 ACTIVE_DEFER. */
-static enum hwmap_state scan_rdma_port(int64_t state)
+enum hwmap_state scan_rdma_port_state(int64_t state)
 {
 	switch (state) {
 	case 1: return HWMAP_STATE_DOWN;
@@ -50,7 +50,7 @@ static int scan_rdma_state(const struct scan *s, struct scan_ib *ib)
 					  ib->name, port, strerror(errno));
 			return port == 1 ? -1 : 0;
 		}
-		state = scan_rdma_port(number);
+		state = scan_rdma_port_state(number);
 		if (state > ib->state)
 			ib->state = state;
 	}

@@ -78,6 +78,12 @@ static int sysfs_order(const void *a, const void *b)
 	return sysfs_compare(a, b);
 }
 
+static int sysfs_openat(const struct sysfs *s, const char *path, int flags)
+{
+	errno = ENOENT;
+	return s->root < 0 ? -1 : openat(s->root, path, O_RDONLY | O_CLOEXEC | flags);
+}
+
 /* Room for one more of n names; NULL when memory is out. */
 static char *sysfs_room(struct sysfs_names *l)
 {
@@ -93,7 +99,7 @@ static char *sysfs_room(struct sysfs_names *l)
 
 void sysfs_list(const struct sysfs *s, struct sysfs_names *ret, const char *path)
 {
-	int fd = openat(s->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = sysfs_openat(s, path, O_DIRECTORY);
 	char quoted[ERR_QUOTE_MAX];
 	const struct dirent *d;
 	char *room;
@@ -151,7 +157,7 @@ __attribute__((format(printf, 2, 0))) static int sysfs_path(char path[PATH_MAX],
 static ssize_t sysfs_bytes(const struct sysfs *s, const char *path, char *buf, size_t size)
 {
 	/* O_NONBLOCK: a FIFO in a tree that someone made up must not hold us */
-	int fd = openat(s->root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), failed;
+	int fd = sysfs_openat(s, path, O_NONBLOCK | O_NOCTTY), failed;
 	ssize_t n;
 
 	sysfs_tell(path, false);
@@ -243,7 +249,10 @@ int sysfs_link(const struct sysfs *s, char *buf, size_t size, const char *fmt, .
 	if (rc < 0)
 		return -1;
 	sysfs_tell(path, false);
-	n = readlinkat(s->root, path, buf, size);
+	n = -1;
+	errno = ENOENT;
+	if (s->root >= 0)
+		n = readlinkat(s->root, path, buf, size);
 	if (n < 0 || (size_t)n >= size) {
 		if (n >= 0)
 			errno = ENAMETOOLONG;

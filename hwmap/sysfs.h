@@ -16,7 +16,7 @@
 #define SYSFS_ENTRIES_MAX 16384 /* of a directory */
 
 struct sysfs {
-	int root;		   /* O_PATH */
+	int root;		   /* O_PATH; -1: a tree without anything in it */
 	struct hwmap_notes *notes; /* borrowed; may be NULL */
 };
 

@@ -115,9 +115,9 @@ static void many_vfs(const struct tree *t)
 	static const char *const above[3] = {
 		"pci0000:00/0000:00:03.0/0000:06:00.0/0000:07:01.0/0000:09:00.0/0000:0a:00.0",
 		"pci0000:00/0000:00:03.0/0000:06:00.0/0000:07:01.0/0000:09:00.0/0000:0a:01.0",
-		"pci0000:80/0000:80:03.0/0000:86:00.0/0000:87:01.0/0000:89:00.0/0000:8a:00.0",
+		"pci0000:80/0000:80:03.0/0000:83:00.0/0000:84:01.0/0000:86:00.0/0000:87:00.0",
 	};
-	static const unsigned bus[3] = { 0x0b, 0x0c, 0x8b }, vfs[3] = { 3, 4, 4 };
+	static const unsigned bus[3] = { 0x0b, 0x0c, 0x88 }, vfs[3] = { 3, 4, 5 };
 
 	tree_cpus(t, 16, 8, "0-15");
 	tree_node(t, 0, "0-7", "10 20");
@@ -525,7 +525,7 @@ static void big(const struct tree *t)
 
 const struct machine machines[] = {
 	{ "c240", "two packages, four usNIC ports with 64 VFs each", c240 },
-	{ "many-vfs", "the usNIC host of hwloc's tests: three ports with 3, 4 and 4 VFs",
+	{ "many-vfs", "the usNIC host of hwloc's tests: three ports with 3, 4 and 5 VFs",
 	  many_vfs },
 	{ "eight-rail", "two packages, eight switches with a NIC and a GPU each", eight_rail },
 	{ "single", "one package, one NIC with four VFs that have ibdevs", single },

@@ -4,12 +4,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../hwmap/map.h"
 #include "../../hwmap/notes.h"
 #include "../../hwmap/sysfs.h"
+#include "../../hwmap/topo_hwloc.h"
 #include "../hwmap/machines.h"
 #include "unit.h"
 
@@ -146,8 +149,8 @@ START_TEST(many_vfs)
 	ck_assert_uint_eq(map->ndevices, 3);
 	device(0, "POOLED ACTIVE usnic_0 uverbs0 231:192 eth4 enic 0000:0b:00.0 0000:0b:00.0 - 0 "
 		  "3/0");
-	device(2, "POOLED ACTIVE usnic_2 uverbs2 231:194 eth6 enic 0000:8b:00.0 0000:8b:00.0 - 1 "
-		  "4/0");
+	device(2, "POOLED ACTIVE usnic_2 uverbs2 231:194 eth6 enic 0000:88:00.0 0000:88:00.0 - 1 "
+		  "5/0");
 	distances(1, "0-7: 10 20");
 	distances(2, "8-15: 20 10");
 }
@@ -411,6 +414,34 @@ START_TEST(fifos_do_not_hold)
 }
 END_TEST
 
+/* Devices come and go while they are read. */
+START_TEST(under_way)
+{
+	struct hwmap_source src = { tree.dir, NULL };
+	struct err e = { "" };
+	pid_t pid;
+
+	ck_assert_int_eq(machines_make("single", &tree), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	while (pid == 0) {
+		tree_drop(&tree, "class");
+		tree_drop(&tree, "bus");
+		tree_drop(&tree, "devices/pci0000:40");
+		machines_make("single", &tree);
+	}
+	for (int i = 0; i < 50; i++) {
+		ck_assert_msg(hwmap_scan(&src, &map, &notes, &e) == 0, "%s", e.text);
+		ck_assert_msg(hwmap_check(map, &e) == 0, "%s", e.text);
+		hwmap_free(map);
+		hwmap_notes_done(&notes);
+	}
+	map = NULL;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+END_TEST
+
 /* What class/ alone tells. */
 START_TEST(without_the_bus)
 {
@@ -463,6 +494,34 @@ START_TEST(xml_given)
 	scan_with(file);
 	places("0-3@0/0 4-7@1/0 8-11@2/1 12-15@3/1");
 	distances(0, "0-7: 10 10 20 20"); /* node 0, of which local_cpulist tells more */
+}
+END_TEST
+
+/* As hwloc's own captures are: no tree at all. */
+START_TEST(xml_alone)
+{
+	struct hwmap_source src = { tree.dir, NULL };
+	struct err e = { "" };
+	hwloc_topology_t h;
+	char file[8192];
+
+	ck_assert_int_eq(machines_make("many-vfs", &tree), 0);
+	ck_assert_msg(topo_hwloc_load(&src, TOPO_ALL, &h, &e) == 0, "%s", e.text);
+	snprintf(file, sizeof(file), "%s/whole.xml", tree.dir);
+	ck_assert_int_eq(hwloc_topology_export_xml(h, file, 0), 0);
+	hwloc_topology_destroy(h);
+	src.sysfs = NULL;
+	src.topology = file;
+	ck_assert_msg(hwmap_scan(&src, &map, &notes, &e) == 0, "%s", e.text);
+	ck_assert_msg(hwmap_check(map, &e) == 0, "%s", e.text);
+	ck_assert_uint_eq(map->ndevices, 3);
+	device(0, "POOLED ACTIVE usnic_0 - 0:0 eth4 - 0000:0b:00.0 0000:0b:00.0 - 0 3/0");
+	device(1, "POOLED ACTIVE usnic_1 - 0:0 eth5 - 0000:0c:00.0 0000:0c:00.0 - 0 4/0");
+	device(2, "POOLED ACTIVE usnic_2 - 0:0 eth6 - 0000:88:00.0 0000:88:00.0 - 1 5/0");
+	distances(1, "0-7: 10 20");
+	distances(2, "8-15: 20 10");
+	ck_assert_uint_eq(notes.n, 1);
+	noted("a topology alone");
 }
 END_TEST
 
@@ -562,9 +621,11 @@ int main(void)
 	tcase_add_test(tc, bare_trees);
 	tcase_add_test(tc, notes_are_bounded);
 	tcase_add_test(tc, fifos_do_not_hold);
+	tcase_add_test(tc, under_way);
 	tcase_add_test(tc, without_the_bus);
 	tcase_add_test(tc, xml_beside);
 	tcase_add_test(tc, xml_given);
+	tcase_add_test(tc, xml_alone);
 	tcase_add_test(tc, xml_broken);
 	tcase_add_test(tc, reading);
 	return unit_run(s);
