@@ -146,8 +146,11 @@ static int note_default(const struct devices_plan_entry *x, void *arg)
 static int narrow_listed(const struct devices_plan_entry *x, void *arg)
 {
 	struct listed *l = arg;
+	struct devices_plan_entry whole = *x;
 
-	if (devices_plan_expand(&l->d->plan, &l->d->tops, *x, false, any_entry, NULL) == 0)
+	if (x->major == ANY) /* "*:5" would be lost with the "*:*" of the cgroup above */
+		whole.minor = ANY;
+	if (devices_plan_expand(&l->d->plan, &l->d->tops, whole, false, any_entry, NULL) == 0)
 		return 0;
 	return l->replace
 		       ? devices_plan_expand(&l->d->plan, &l->d->tops, *x, true, write_entry, &l->w)

@@ -431,10 +431,14 @@ static void random_rule(char out[DEVICES_PLAN_TEXT])
 /* Random exceptions; false where the kernel refuses one (more than the parent has). */
 static void random_rules(int dir, bool deny_all)
 {
+	static const char *const wide[] = { "c 231:193 rwm", "c 231:* rwm", "c *:* rwm", "c *:* rw",
+					    "c *:193 m" };
 	char rule[DEVICES_PLAN_TEXT];
 
 	if (deny_all && sys_write_file(dir, "devices.deny", "a") < 0)
 		ck_abort_msg("devices.deny: %s", strerror(errno));
+	if (deny_all)
+		(void)sys_write_file(dir, "devices.allow", wide[below(COUNT(wide))]);
 	for (unsigned i = below(6); i > 0; i--) {
 		random_rule(rule);
 		(void)sys_write_file(dir, deny_all ? "devices.allow" : "devices.deny", rule);
