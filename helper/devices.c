@@ -56,7 +56,7 @@ struct devices *devices_open(pid_t pid, enum devices_level level, struct err *e)
 	int dir = cgroups_open_devices(pid, level == DEVICES_TASK);
 
 	if (dir < 0) {
-		err_sys(e, errno,
+		err_set(e,
 			"cannot restrict devices: process %d has no device cgroup of a Slurm %s "
 			"(ConstrainDevices=yes in cgroup.conf?)",
 			pid, level == DEVICES_TASK ? "task" : "step");
