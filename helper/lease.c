@@ -240,7 +240,7 @@ int lease_list(int dir, const struct lease_watch *w,
 		if (fd < 0)
 			return -1;
 	}
-	rc = lease_survey_records(dir, fd, w, false, &found, &n, e);
+	rc = lease_survey_records(dir, fd, w, &found, &n, e);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		f(&found[i], arg);
 	free(found);

@@ -83,14 +83,15 @@ const char *lease_record_pci(const char *device)
 
 int lease_record_encode(const struct lease_record *r, char ret[LEASE_TEXT_MAX])
 {
-	char user[3 * LEASE_USER_MAX];
+	char boot[3 * LEASE_BOOT_MAX], user[3 * LEASE_USER_MAX];
 	int n;
 
+	escape(boot, r->boot, LEASE_BOOT_MAX - 1);
 	escape(user, r->user, LEASE_USER_MAX - 1);
 	n = snprintf(ret, LEASE_TEXT_MAX,
 		     "v1 boot=%s job=%" PRIu32 " step=%" PRIu32 " uid=%" PRIu32
 		     " user=%s since=%" PRId64 " dev=%" PRIu32 ":%" PRIu32 " cgroup=%" PRIu64 ":%s",
-		     r->boot, r->job, r->step, r->uid, user, r->since, r->major, r->minor,
+		     boot, r->job, r->step, r->uid, user, r->since, r->major, r->minor,
 		     r->cgroup_ino, r->cgroup);
 	return n > 0 && n < LEASE_TEXT_MAX ? 0 : -1;
 }

@@ -29,7 +29,7 @@
 #define LEASE_TEXT_MAX PATH_MAX /* of symlink(2), NUL included */
 #define LEASE_USER_MAX 64
 #define LEASE_BOOT_MAX 40
-#define LEASE_CGROUP_MAX 2048
+#define LEASE_CGROUP_MAX 768
 
 struct lease_record {
 	char device[LEASE_DEVICE_MAX]; /* "IBDEV@PCI", one of them may be missing */

@@ -15,8 +15,6 @@
 #include "lease_lock.h"
 #include "sys.h"
 
-/* ---- records ---- */
-
 int lease_survey_read(int dir, const char *name, struct lease_record *ret)
 {
 	char text[LEASE_TEXT_MAX];
@@ -31,83 +29,6 @@ int lease_survey_read(int dir, const char *name, struct lease_record *ret)
 		return errno == ENOENT ? 0 : -1;
 	lease_record_decode(text, n < 0 ? 0 : (size_t)n, ret);
 	return 1;
-}
-
-/* 1: the slot of this name is not free, as *ret says; 0: it is; -1 with *e. */
-static int look_at(int dir, int lock_fd, const char *name, const char *boot,
-		   const struct lease_watch *w, bool sweep, struct lease_found *ret, struct err *e)
-{
-	off_t from, len;
-	int locked = 0, there;
-
-	if (lease_record_parse_name(name, &ret->r) < 0)
-		return 0;
-	if (lock_fd >= 0)
-		locked = lease_lock_find(lock_fd, lease_record_byte(ret->r.device, ret->r.slot), 1,
-					 &from, &len);
-	if (locked < 0)
-		return err_sys(e, errno, "leases: the lock file");
-	there = lease_survey_read(dir, name, &ret->r);
-	if (there < 0)
-		return err_sys(e, errno, "leases: %s", name);
-	ret->held = locked;
-	if (locked || !there || !lease_watch_over(&ret->r, boot, w))
-		return there;
-	if (sweep && unlinkat(dir, name, 0) < 0 && errno != ENOENT)
-		return err_sys(e, errno,
-			       "leases: %s is of a step that is over, and cannot be removed", name);
-	return 0;
-}
-
-int lease_survey_records(int dir, int lock_fd, const struct lease_watch *w, bool sweep,
-			 struct lease_found **ret, size_t *ret_n, struct err *e)
-{
-	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -1;
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	char boot[LEASE_BOOT_MAX];
-	struct lease_found *all = NULL;
-	size_t n = 0, room = 0;
-
-	if (!d) {
-		err_sys(e, errno, "leases: the directory");
-		sys_close(&copy);
-		return -1;
-	}
-	if (lease_watch_boot(boot, e) < 0)
-		goto done;
-	for (;;) {
-		struct dirent *ent;
-
-		if (n == room) {
-			struct lease_found *more;
-
-			room = room ? 2 * room : 16;
-			more = reallocarray(all, room, sizeof(*all));
-			if (!more) {
-				err_set(e, "out of memory");
-				goto done;
-			}
-			all = more;
-		}
-		errno = 0;
-		ent = readdir(d);
-		if (!ent)
-			break;
-		rc = look_at(dir, lock_fd, ent->d_name, boot, w, sweep, &all[n], e);
-		if (rc < 0)
-			goto done;
-		n += (size_t)rc;
-	}
-	rc = errno ? err_sys(e, errno, "leases: the directory") : 0;
-done:
-	closedir(d);
-	if (rc < 0) {
-		free(all);
-		return -1;
-	}
-	*ret = all;
-	*ret_n = n;
-	return 0;
 }
 
 /* ---- slots ---- */
@@ -186,10 +107,114 @@ static void take_found(struct lease_survey *s, const struct hwmap_device *device
 	}
 }
 
+/* ---- all records ---- */
+
+struct look {
+	int dir, lock_fd;
+	const struct lease_watch *w;
+	const struct lease_survey *s; /* its locks are known, the mutex is held; or NULL */
+	char boot[LEASE_BOOT_MAX];
+};
+
+/* 1, 0, or -1 with errno. */
+static int is_locked(const struct look *k, const struct lease_record *r)
+{
+	off_t from, len;
+
+	for (size_t d = 0; k->s && d < k->s->n; d++)
+		if (r->slot < slots_of(k->s, d) && strcmp(k->s->names[d], r->device) == 0)
+			return k->s->taken[k->s->first[d] + r->slot];
+	if (k->lock_fd < 0)
+		return 0;
+	return lease_lock_find(k->lock_fd, lease_record_byte(r->device, r->slot), 1, &from, &len);
+}
+
+/* 1: the slot of this name is not free, as *ret says; 0: it is; -1 with *e. */
+static int look_at(const struct look *k, const char *name, struct lease_found *ret, struct err *e)
+{
+	int locked, there;
+
+	if (lease_record_parse_name(name, &ret->r) < 0)
+		return 0;
+	locked = is_locked(k, &ret->r);
+	if (locked < 0)
+		return err_sys(e, errno, "leases: the lock file");
+	there = lease_survey_read(k->dir, name, &ret->r);
+	if (there < 0)
+		return err_sys(e, errno, "leases: %s", name);
+	ret->held = locked;
+	if (locked || !there || !lease_watch_over(&ret->r, k->boot, k->w))
+		return there;
+	if (k->s && unlinkat(k->dir, name, 0) < 0 && errno != ENOENT)
+		return err_sys(e, errno,
+			       "leases: %s is of a step that is over, and cannot be removed", name);
+	return 0;
+}
+
+static int look_at_all(struct look *k, struct lease_found **ret, size_t *ret_n, struct err *e)
+{
+	int copy = openat(k->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -1;
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct lease_found *all = NULL;
+	size_t n = 0, room = 0;
+
+	if (!d) {
+		err_sys(e, errno, "leases: the directory");
+		sys_close(&copy);
+		return -1;
+	}
+	if (lease_watch_boot(k->boot, e) < 0)
+		goto done;
+	for (;;) {
+		struct dirent *ent;
+
+		if (n == room) {
+			struct lease_found *more;
+
+			room = room ? 2 * room : 16;
+			more = reallocarray(all, room, sizeof(*all));
+			if (!more) {
+				err_set(e, "out of memory");
+				goto done;
+			}
+			all = more;
+		}
+		errno = 0;
+		ent = readdir(d);
+		if (!ent)
+			break;
+		rc = look_at(k, ent->d_name, &all[n], e);
+		if (rc < 0)
+			goto done;
+		n += (size_t)rc;
+	}
+	rc = errno ? err_sys(e, errno, "leases: the directory") : 0;
+done:
+	closedir(d);
+	if (rc < 0) {
+		free(all);
+		return -1;
+	}
+	*ret = all;
+	*ret_n = n;
+	return 0;
+}
+
+int lease_survey_records(int dir, int lock_fd, const struct lease_watch *w,
+			 struct lease_found **ret, size_t *ret_n, struct err *e)
+{
+	struct look k = { .dir = dir, .lock_fd = lock_fd, .w = w };
+
+	return look_at_all(&k, ret, ret_n, e);
+}
+
+/* ---- the survey ---- */
+
 int lease_survey_make(int dir, int lock_fd, const struct hwmap_device *devices, size_t n,
 		      const struct lease_watch *w, struct lease_survey *ret, struct err *e)
 {
 	struct lease_survey s = { .n = n };
+	struct look k = { .dir = dir, .lock_fd = lock_fd, .w = w, .s = &s };
 
 	s.names = calloc(n + 1, sizeof(*s.names));
 	s.first = calloc(n + 1, sizeof(*s.first));
@@ -210,13 +235,13 @@ int lease_survey_make(int dir, int lock_fd, const struct hwmap_device *devices, 
 	s.taken = calloc(s.first[n] + 1, sizeof(*s.taken));
 	if (!s.taken)
 		goto no_memory;
-	if (lease_survey_records(dir, lock_fd, w, true, &s.found, &s.nfound, e) < 0)
-		goto failed;
 	for (size_t d = 0; d < n; d++)
 		if (take_locked(&s, d, lock_fd, 0, slots_of(&s, d)) < 0) {
 			err_sys(e, errno, "leases: the lock file");
 			goto failed;
 		}
+	if (look_at_all(&k, &s.found, &s.nfound, e) < 0)
+		goto failed;
 	for (int exact = 1; exact >= 0; exact--)
 		for (size_t i = 0; i < s.nfound; i++)
 			take_found(&s, devices, &s.found[i].r, exact);

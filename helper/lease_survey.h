@@ -27,10 +27,9 @@ int lease_survey_read(int dir, const char *name, struct lease_record *ret);
 
 /*
  * All records of the directory whose slots are not free, in no order.  lock_fd: the lock
- * file, read-only will do; -1: there is none, so nothing is held.  sweep: remove the
- * records of steps that are over; the mutex is held.  The caller frees *ret.
+ * file, read-only will do; -1: there is none, so nothing is held.  The caller frees *ret.
  */
-int lease_survey_records(int dir, int lock_fd, const struct lease_watch *w, bool sweep,
+int lease_survey_records(int dir, int lock_fd, const struct lease_watch *w,
 			 struct lease_found **ret, size_t *ret_n, struct err *e);
 
 /* What is taken of devices[0..n). */
@@ -46,7 +45,7 @@ struct lease_survey {
 };
 
 /*
- * Under the mutex.  A lease counts against the device of its name; and, since a device may
+ * Under the mutex.  Records of steps that are over are removed.  A lease counts against the device of its name; and, since a device may
  * be renamed or its driver loaded again under a running step, against the one that has the
  * uverbs node that was leased, or, where the name is gone, the PCI function.
  */

@@ -10,6 +10,8 @@
  *                              while one of them is killed every now and then: so many kills for
  *                              each thousand takes, about.  Says how fast, and whether a slot was
  *                              granted twice or was lost.
+ *   lease time DIR             microseconds that taking, and giving back, one and 16 slots
+ *                              takes on an idle node, and where 96 of 128 are leased
  *
  * In stress, everybody marks his slots in shared memory.  Of one who was killed, the marks
  * stay until he is waited for; they stand for a device that is still open, so they keep the
@@ -28,6 +30,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../helper/lease.h"
@@ -35,6 +38,7 @@
 
 #define DEVICES 8
 #define SLOTS_MAX 16
+#define PROCESSES_MAX 1024
 #define ROOM_WAIT 60 /* seconds; none is ever needed unless slots are lost */
 
 static struct hwmap_device devices[DEVICES];
@@ -90,7 +94,7 @@ static int pick(const uint32_t *used, uint32_t *device, uint32_t want, void *arg
 /* The only names are those of make_devices. */
 static atomic_int *mark_of(const struct lease_record *r)
 {
-	int d = atoi(r->device + strlen("usnic_"));
+	unsigned long d = strtoul(r->device + strlen("usnic_"), NULL, 10);
 
 	return &shared->mark[d % DEVICES][r->slot % SLOTS_MAX];
 }
@@ -212,9 +216,9 @@ static void wait_for(pid_t pid)
 		}
 }
 
-static int stress(int processes, unsigned long takes, unsigned long per_thousand)
+static int stress(long processes, unsigned long takes, unsigned long per_thousand)
 {
-	pid_t *pids = calloc((size_t)processes, sizeof(*pids));
+	static pid_t pids[PROCESSES_MAX];
 	unsigned long kills = 0;
 	int64_t from = sys_now_ms(), ms;
 	struct lease l;
@@ -222,10 +226,10 @@ static int stress(int processes, unsigned long takes, unsigned long per_thousand
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
-	if (!pids || shared == MAP_FAILED)
+	if (processes < 1 || processes > PROCESSES_MAX || shared == MAP_FAILED)
 		return 1;
 	make_devices(SLOTS_MAX);
-	for (int i = 0; i < processes; i++)
+	for (long i = 0; i < processes; i++)
 		pids[i] = start(takes);
 	while (atomic_load(&shared->takes) < takes && !atomic_load(&shared->failed)) {
 		usleep(at_random(1000));
@@ -239,14 +243,13 @@ static int stress(int processes, unsigned long takes, unsigned long per_thousand
 			kills++;
 		}
 	}
-	for (int i = 0; i < processes; i++)
+	for (long i = 0; i < processes; i++)
 		wait_for(pids[i]);
 	ms = sys_now_ms() - from;
-	free(pids);
 	lost = take((uint32_t)DEVICES * SLOTS_MAX, 0, &l);
 	if (!lost)
 		give_back(&l);
-	printf("%d processes: %lu takes and releases (%lu slots) in %.1f s, %.0f a second; "
+	printf("%ld processes: %lu takes and releases (%lu slots) in %.1f s, %.0f a second; "
 	       "%lu killed, %lu times a slot of theirs was found in quarantine; "
 	       "%lu granted twice, %s lost, %d records left\n",
 	       processes, atomic_load(&shared->takes), atomic_load(&shared->slots),
@@ -257,6 +260,64 @@ static int stress(int processes, unsigned long takes, unsigned long per_thousand
 	return atomic_load(&shared->twice) || atomic_load(&shared->failed) || lost || records();
 }
 
+/* ---- speed ---- */
+
+#define ROUNDS 2001
+
+static int compare(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static int time_one(uint32_t want, const char *where)
+{
+	static double taking[ROUNDS], giving[ROUNDS];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		double from = now_us(), then;
+		struct lease l;
+
+		if (take(want, 0, &l) < 0)
+			return 1;
+		then = now_us();
+		give_back(&l);
+		taking[i] = then - from;
+		giving[i] = now_us() - then;
+	}
+	qsort(taking, ROUNDS, sizeof(*taking), compare);
+	qsort(giving, ROUNDS, sizeof(*giving), compare);
+	printf("%2u slots, %s: take %.0f us (median; 99%%: %.0f), give back %.0f us (%.0f)\n", want,
+	       where, taking[ROUNDS / 2], taking[ROUNDS * 99 / 100], giving[ROUNDS / 2],
+	       giving[ROUNDS * 99 / 100]);
+	return 0;
+}
+
+static int time_all(void)
+{
+	struct lease held[48];
+	int rc;
+
+	make_devices(SLOTS_MAX);
+	rc = time_one(1, "nothing leased") || time_one(16, "nothing leased");
+	for (int i = 0; i < 48; i++)
+		if (take(2, 0, &held[i]) < 0)
+			return 1;
+	rc = rc || time_one(1, "96 of 128 leased") || time_one(16, "96 of 128 leased");
+	for (int i = 0; i < 48; i++)
+		give_back(&held[i]);
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -265,14 +326,16 @@ int main(int argc, char **argv)
 
 	state = argc > 2 ? open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (state < 0 || (dir = lease_dir(state, true, &e)) < 0) {
-		fprintf(stderr, "lease once|hold|all|stress DIR: %s\n", e.text);
+		fprintf(stderr, "lease once|hold|all|stress|time DIR: %s\n", e.text);
 		return 2;
 	}
 	make_devices(1);
 	if (!strcmp(what, "stress"))
-		return stress(argc > 3 ? atoi(argv[3]) : 64,
+		return stress(argc > 3 ? strtol(argv[3], NULL, 10) : 64,
 			      argc > 4 ? strtoul(argv[4], NULL, 10) : 20000,
 			      argc > 5 ? strtoul(argv[5], NULL, 10) : 10);
+	if (!strcmp(what, "time"))
+		return time_all();
 	if (!strcmp(what, "once") || !strcmp(what, "hold")) {
 		if (take(5, 0, &l) < 0)
 			return 1;

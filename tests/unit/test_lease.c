@@ -12,11 +12,14 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../helper/lease.h"
+#include "../../helper/lease_lock.h"
+#include "../../helper/request.h"
 #include "unit.h"
 
 static char top[] = "/tmp/berth-test-lease.XXXXXX";
@@ -361,6 +364,23 @@ START_TEST(wait_ends_with_the_waiter)
 }
 END_TEST
 
+START_TEST(wait_for_the_mutex_ends_with_the_waiter)
+{
+	struct lease l = taken(ask(1, 1));
+	struct lease_ask a = ask(1, 2);
+	int p[2];
+
+	ck_assert_int_eq(pipe2(p, O_CLOEXEC), 0);
+	a.alive = p[0];
+	close(p[1]);
+	ck_assert_int_eq(lease_lock_enter(l.fd, -1, NULL), 0);
+	refused(a, "the step has ended");
+	ck_assert_int_eq(lease_lock_leave(l.fd, NULL), 0);
+	lease_release(&l, &nothing);
+	close(p[0]);
+}
+END_TEST
+
 /* ---- dying ---- */
 
 START_TEST(death_frees)
@@ -376,6 +396,36 @@ START_TEST(death_frees)
 	l = taken(ask(8, 3));
 	lease_release(&l, &nothing);
 	ck_assert_uint_eq(records(), 0);
+}
+END_TEST
+
+/* The helper takes, passes the lease to slurmstepd, and is killed. */
+START_TEST(passed_on)
+{
+	int s[2], fd = -1;
+	unsigned nfds = 1;
+	struct lease l;
+	pid_t pid;
+	char c;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s), 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (try_take(ask(8, 1), &l, NULL) == 0)
+			(void)msg_send(s[1], "x", 1, &l.fd, 1);
+		pause();
+		_exit(0);
+	}
+	ck_assert_int_eq(msg_recv(s[0], &c, 1, &fd, &nfds, NULL, -1), 1);
+	ck_assert_uint_eq(nfds, 1);
+	killed(pid);
+	refused(ask(1, 2), "8 by 1.0 (ann");
+	close(fd);
+	l = taken(ask(8, 2));
+	lease_release(&l, &nothing);
+	close(s[0]);
+	close(s[1]);
 }
 END_TEST
 
@@ -762,7 +812,9 @@ int main(void)
 	tcase_add_test(tc, wait_until_released);
 	tcase_add_test(tc, no_wait_for_the_impossible);
 	tcase_add_test(tc, wait_ends_with_the_waiter);
+	tcase_add_test(tc, wait_for_the_mutex_ends_with_the_waiter);
 	tcase_add_test(tc, death_frees);
+	tcase_add_test(tc, passed_on);
 	tcase_add_test(tc, second_holder_keeps);
 	tcase_add_test(tc, quarantine_while_busy);
 	tcase_add_test(tc, release_into_quarantine);
