@@ -105,6 +105,8 @@ static int groups_fill(const struct hwmap *m, const struct hwmap_ask *ask, struc
 	if (match_parse(ask->device, &pattern, e) < 0)
 		return -1;
 	match_devices(&pattern, m, matches);
+	for (uint32_t i = 0; i < m->ndevices && ask->uverbs; i++)
+		matches[i] = matches[i] && m->devices[i].uverbs[0];
 	for (uint32_t i = 0; i < m->ndevices; i++)
 		nics[i] = GROUPS_NONE;
 	for (uint32_t i = 0; i < m->ndevices; i++) {

@@ -155,6 +155,7 @@ struct hwmap_ask {
 	const uint32_t *used; /* per device: slots that are in use already; NULL: none.  A
 				 device's busy is as old as the map and is not looked at */
 	bool any_state;	      /* also devices whose link is down */
+	bool uverbs;	      /* only devices with a uverbs node */
 };
 
 struct hwmap_grant {

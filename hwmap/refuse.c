@@ -45,10 +45,14 @@ int refuse_nothing(const struct hwmap *m, const struct hwmap_ask *ask, struct er
 	char name[HWMAP_NAME_MAX], pattern[ERR_QUOTE_MAX];
 
 	for (uint32_t i = 0; i < m->ndevices; i++)
-		if (m->devices[i].slots > 0)
+		if (m->devices[i].slots > 0 && (!ask->uverbs || m->devices[i].uverbs[0]))
 			list_add(&names, "%s", groups_name(m, i, name));
 	if (names.n == 0)
-		return err_set(e, "this node has no device that could be given to a rank");
+		return err_set(e, "this node has no device%s that could be given to a rank",
+			       ask->uverbs ? " with a uverbs node" : "");
+	if (!ask->device)
+		return err_set(e, "no device can be given to a rank; there are %s",
+			       list_end(&names));
 	return err_set(e, "no device matches \"%s\"; there are %s",
 		       err_quote(pattern, ask->device, strlen(ask->device)), list_end(&names));
 }

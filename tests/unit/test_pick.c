@@ -377,6 +377,21 @@ START_TEST(link_down)
 }
 END_TEST
 
+/* For a rank that opens it, only what has a node counts. */
+START_TEST(uverbs_wanted)
+{
+	two_sockets(64);
+	f.m->devices[0].uverbs[0] = '\0';
+	rank("0");
+	picks("0");
+	f.ask.uverbs = true;
+	picks("1");
+	f.m->devices[1].uverbs[0] = '\0';
+	refused("this node has no device with a uverbs node that could be given to a rank");
+	done();
+}
+END_TEST
+
 START_TEST(spread_evens_first)
 {
 	static uint32_t used[] = { 1, 0 };
@@ -679,6 +694,7 @@ int main(void)
 	tcase_add_test(odd, places_of_one_numa_node);
 	tcase_add_test(odd, offline_cpus);
 	tcase_add_test(odd, link_down);
+	tcase_add_test(odd, uverbs_wanted);
 	suite_add_tcase(s, odd);
 	tcase_add_test(no, too_much);
 	tcase_add_test(no, too_much_to_weigh);
