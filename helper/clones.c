@@ -51,7 +51,7 @@ static int clone_host(struct work *w)
 		return -1;
 	w->c->pts = clone_system(w, "/dev/pts", false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 	w->c->shm = clone_system(w, "/dev/shm", false, ATTR_BIND);
-	w->c->dev = dev_make(c, w->e);
+	w->c->dev = dev_make(c, w->t->r->usnic, w->e);
 	return w->c->pts < 0 || w->c->shm < 0 || w->c->dev < 0 ? -1 : 0;
 }
 

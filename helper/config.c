@@ -15,12 +15,13 @@
 #include "request.h"
 #include "sys.h"
 #include "trust.h"
+#include "usnicenv.h"
 
 #define LINGER_MAX 86400u
 #define TIMEOUT_MAX 3600u
 #define PLUGSTACK_FILES_MAX 256
 
-enum kind { BOOL, SECONDS, SIZE, PATH, PATHS, MOUNTS, IGNORED };
+enum kind { BOOL, SECONDS, SIZE, PATH, PATHS, MOUNTS, TABLE, MEMLOCK, PREFLIGHT, CONFINE, IGNORED };
 
 struct key {
 	const char *name;
@@ -32,17 +33,21 @@ struct key {
 #define AT(member) offsetof(struct config, member)
 static const struct key keys[] = {
 	{ "account", BOOL, AT(account), 0, 0 },
+	{ "confine", CONFINE, AT(confine), 0, 0 },
 	{ "deny", PATHS, AT(deny), 0, 0 },
 	{ "devices", PATHS, AT(devices), 0, 0 },
 	{ "erofsfuse", PATH, AT(erofsfuse), 0, 0 },
 	{ "image_linger", SECONDS, AT(image_linger), 0, LINGER_MAX },
 	{ "kernel_mount_user_images", BOOL, AT(kernel_mount_user_images), 0, 0 },
+	{ "map", PATH, AT(map), 0, 0 },
+	{ "memlock", MEMLOCK, AT(memlock), 0, 0 },
 	{ "mount_cwd", BOOL, AT(mount_cwd), 0, 0 },
 	{ "mount_home", BOOL, AT(mount_home), 0, 0 },
 	{ "mount_sys", BOOL, AT(mount_sys), 0, 0 },
 	{ "mount_tmp", BOOL, AT(mount_tmp), 0, 0 },
 	{ "mounts", MOUNTS, AT(mounts), 0, 0 },
 	{ "pmix", BOOL, AT(pmix), 0, 0 },
+	{ "preflight", PREFLIGHT, AT(preflight), 0, 0 },
 	{ "remap_root", BOOL, AT(remap_root), 0, 0 },
 	{ "resolv", BOOL, AT(resolv), 0, 0 },
 	{ "slurm", BOOL, AT(slurm), 0, 0 },
@@ -53,6 +58,7 @@ static const struct key keys[] = {
 	{ "timing", IGNORED, 0, 0, 0 }, /* the plugin's own */
 	{ "tmpfs_size", SIZE, AT(tmpfs_size), 0, 0 },
 	{ "trusted", PATHS, AT(trusted), 0, 0 },
+	{ "usnic_env", TABLE, AT(usnic_env), 0, 0 },
 	{ "writable", BOOL, AT(writable), 0, 0 },
 };
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
@@ -75,6 +81,9 @@ int config_init(struct config *c)
 		.image_linger = 60,
 		.timeout = 30,
 		.tmpfs_size = (uint64_t)1 << 30,
+		.memlock = CONFIG_MEMLOCK_UNLIMITED,
+		.preflight = PREFLIGHT_STRICT,
+		.confine = CONFINE_USNIC,
 		.mount_home = true,
 		.mount_cwd = true,
 		.mount_tmp = true,
@@ -106,6 +115,8 @@ void config_done(struct config *c)
 	free(c->squashfuse);
 	free(c->erofsfuse);
 	free(c->mounts);
+	free(c->map);
+	free(c->usnic_env);
 	*c = (struct config){ 0 };
 }
 
@@ -183,6 +194,57 @@ static int parse_paths(struct config_list *l, const char *v)
 	return 0;
 }
 
+static int parse_memlock(const char *v, uint64_t *ret)
+{
+	if (strcmp(v, "unlimited") == 0)
+		*ret = CONFIG_MEMLOCK_UNLIMITED;
+	else if (strcmp(v, "no") == 0)
+		*ret = CONFIG_MEMLOCK_LEAVE;
+	else
+		return parse_size(v, ret);
+	return 0;
+}
+
+static int parse_preflight(const char *v, enum preflight *ret)
+{
+	static const char *const words[] = { [PREFLIGHT_OFF] = "off",
+					     [PREFLIGHT_WARN] = "warn",
+					     [PREFLIGHT_STRICT] = "strict" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(v, words[i]) == 0) {
+			*ret = (enum preflight)i;
+			return 0;
+		}
+	return -1;
+}
+
+/* "no" alone, or any of the words; each of them confines steps with --usnic, too. */
+static int parse_confine(const char *v, unsigned *ret)
+{
+	static const struct {
+		const char *word;
+		unsigned bits;
+	} words[] = { { "usnic", CONFINE_USNIC },
+		      { "strict", CONFINE_USNIC | CONFINE_STRICT },
+		      { "always", CONFINE_USNIC | CONFINE_ALWAYS } };
+
+	*ret = 0;
+	if (strcmp(v, "no") == 0)
+		return 0;
+	do {
+		size_t n = strcspn(v, ","), i = 0;
+
+		while (i < 3 && (strlen(words[i].word) != n || strncmp(v, words[i].word, n) != 0))
+			i++;
+		if (i == 3)
+			return -1;
+		*ret |= words[i].bits;
+		v += n;
+	} while (*v++ == ',');
+	return 0;
+}
+
 static int parse_value(struct config *c, const struct key *k, const char *v, struct err *e)
 {
 	void *at = (char *)c + k->offset;
@@ -230,6 +292,30 @@ static int parse_value(struct config *c, const struct key *k, const char *v, str
 		mount_list_done(&l);
 		return set_text(at, v) < 0 ? err_set(e, "out of memory") : 0;
 	}
+	case TABLE:
+		if (usnic_env_check(v, e) < 0)
+			return -1;
+		return set_text(at, v) < 0 ? err_set(e, "out of memory") : 0;
+	case MEMLOCK:
+		if (parse_memlock(v, at) < 0)
+			return err_set(
+				e,
+				"plugstack.conf: %s=%.80s: expected unlimited, no, or a size "
+				"such as 512m or 2g",
+				k->name, v);
+		return 0;
+	case PREFLIGHT:
+		if (parse_preflight(v, at) < 0)
+			return err_set(e, "plugstack.conf: %s=%.80s: expected strict, warn or off",
+				       k->name, v);
+		return 0;
+	case CONFINE:
+		if (parse_confine(v, at) < 0)
+			return err_set(e,
+				       "plugstack.conf: %s=%.80s: expected no, or usnic, strict, "
+				       "always joined by ','",
+				       k->name, v);
+		return 0;
 	case IGNORED: return 0;
 	}
 	return -1;

@@ -19,6 +19,17 @@ struct config_list {
 	size_t n;
 };
 
+/* What is looked at before a task with --usnic runs, and what comes of it. */
+enum preflight { PREFLIGHT_OFF, PREFLIGHT_WARN, PREFLIGHT_STRICT };
+
+/* confine=, bits: what the device cgroup keeps from whom. */
+#define CONFINE_USNIC 1u  /* from steps with --usnic, the devices of others */
+#define CONFINE_STRICT 2u /* from them, all devices but theirs and a few (devices.h) */
+#define CONFINE_ALWAYS 4u /* from all other steps, all of these devices */
+
+#define CONFIG_MEMLOCK_LEAVE 0u
+#define CONFIG_MEMLOCK_UNLIMITED UINT64_MAX
+
 struct config {
 	char *state_dir;		/* root-owned directory, made at need */
 	struct config_list trusted;	/* images below these are the site's own */
@@ -30,6 +41,11 @@ struct config {
 	unsigned image_linger;		/* seconds that an unused image stays mounted */
 	unsigned timeout;		/* seconds that building a container may take */
 	uint64_t tmpfs_size;		/* bytes of the writable layer, and of a tmpfs mount */
+	char *map;	  /* file with the NICs of this node; NULL: they are looked for */
+	char *usnic_env;  /* as usnicenv.h has it, or NULL */
+	uint64_t memlock; /* RLIMIT_MEMLOCK of steps with --usnic, or as above */
+	enum preflight preflight;
+	unsigned confine; /* CONFINE_* */
 	bool kernel_mount_user_images;
 	bool writable, mount_home, mount_cwd, mount_tmp, mount_sys, account, resolv, pmix;
 	bool slurm, remap_root;

@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "devview.h"
 #include "sys.h"
 
 struct node {
@@ -88,7 +89,7 @@ int dev_add(int dev, const char *path, const struct stat *st, struct err *e)
 	return rc;
 }
 
-int dev_make(const struct config *c, struct err *e)
+int dev_make(const struct config *c, bool usnic, struct err *e)
 {
 	static const char *const options[] = { "mode",	    "0755", "size", "1m",
 					       "nr_inodes", "4096", NULL };
@@ -98,6 +99,10 @@ int dev_make(const struct config *c, struct err *e)
 		return err_sys(e, errno, "cannot make the container's /dev");
 	if (fill(dev, e) < 0)
 		goto fail;
+	if (usnic && mkdirat(dev, DEVVIEW_DIR + strlen("/dev/"), 0755) < 0) {
+		err_sys(e, errno, "cannot make " DEVVIEW_DIR);
+		goto fail;
+	}
 	for (size_t i = 0; i < c->devices.n; i++) {
 		const char *path = c->devices.v[i];
 		struct stat st;

@@ -5,6 +5,7 @@
 #ifndef BERTH_DEV_H
 #define BERTH_DEV_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "config.h"
@@ -12,11 +13,12 @@
 
 /*
  * A detached tmpfs with null zero full random urandom tty ptmx, the links fd stdin
- * stdout stderr, empty directories pts and shm, and the nodes of config's devices=.
+ * stdout stderr, empty directories pts and shm (with usnic also infiniband, over which
+ * each task mounts its own), and the nodes of config's devices=.
  * All names are made through the mount's own descriptor.  Returns it (nosuid, noexec)
  * or -1 with *e.
  */
-int dev_make(const struct config *c, struct err *e);
+int dev_make(const struct config *c, bool usnic, struct err *e);
 
 /*
  * Add a node for the device st (of a source that the user opened) at path, which is

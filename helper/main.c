@@ -27,9 +27,10 @@ static int usage(FILE *out, int code)
 {
 	const char *const *key = config_keys();
 
-	fprintf(out, "Usage: berth-helper [--help|--version|--keep]\n\n"
+	fprintf(out, "Usage: berth-helper [--help|--version|--keep|--prepare [KEY=VALUE...]]\n\n"
 		     "Started by Slurm's plugin berth.so; not for the command line.\n\n"
 		     "  --keep     hold mounted images for the helpers of this node\n"
+		     "  --prepare  make the map of the node's NICs, as slurmd's start does\n"
 		     "  --help     print this text\n"
 		     "  --version  print the version\n\n"
 		     "Arguments of berth.so in plugstack.conf (see berth-plugstack(8)):\n");
@@ -63,6 +64,10 @@ static void settle(void)
 
 int main(int argc, char **argv)
 {
+	if (argc >= 2 && !strcmp(argv[1], "--prepare")) {
+		settle();
+		return detach() < 0 ? 1 : step_prepare(argv + 2, (size_t)argc - 2);
+	}
 	if (argc > 2)
 		return usage(stderr, 2);
 	if (argc == 2 && !strcmp(argv[1], "--help"))

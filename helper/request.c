@@ -79,6 +79,7 @@ static const struct field request_fields[] = {
 	ONE(20, FIELD_TRISTATE, struct request, remap_root),
 	LIST(21, FIELD_TEXTS, struct request, args, nargs, REQUEST_ARGS_MAX),
 	ONE(22, FIELD_TEXT, struct request, tmp_fs),
+	ONE(23, FIELD_TEXT, struct request, usnic),
 };
 
 static const struct field joined_fields[] = {
@@ -86,10 +87,26 @@ static const struct field joined_fields[] = {
 	MUST(2, FIELD_PATH, struct joined, cwd),
 	ONE(3, FIELD_TEXT, struct joined, note),
 	MUST(4, FIELD_U32, struct joined, ns),
+	ONE(5, FIELD_TEXT, struct joined, memlock),
 };
 
 static const struct field failed_fields[] = {
 	ONE(1, FIELD_TEXT, struct failed, text),
+};
+
+static const struct field rank_fields[] = {
+	MUST(1, FIELD_U32, struct rank, task),
+	MUST(2, FIELD_U32, struct rank, gtask),
+	MUST(3, FIELD_U32, struct rank, pid),
+	LIST(4, FIELD_U32S, struct rank, cpus, ncpus, REQUEST_CPU_WORDS),
+};
+
+static const struct field granted_fields[] = {
+	LIST(1, FIELD_ENV, struct granted, env, nenv, REQUEST_LINES_MAX),
+	LIST(2, FIELD_ENV, struct granted, hints, nhints, REQUEST_LINES_MAX),
+	LIST(3, FIELD_TEXTS, struct granted, lines, nlines, REQUEST_LINES_MAX),
+	LIST(4, FIELD_TEXTS, struct granted, nodes, nnodes, REQUEST_LINES_MAX),
+	MUST(5, FIELD_U32, struct granted, preflight),
 };
 
 struct plain {
@@ -103,6 +120,8 @@ static const struct field plain_fields[] = {
 static const struct layout request_layout = LAYOUT(request_fields);
 static const struct layout joined_layout = LAYOUT(joined_fields);
 static const struct layout failed_layout = LAYOUT(failed_fields);
+static const struct layout rank_layout = LAYOUT(rank_fields);
+static const struct layout granted_layout = LAYOUT(granted_fields);
 static const struct layout plain_layout = LAYOUT(plain_fields);
 
 _Static_assert(sizeof(request_fields) / sizeof(request_fields[0]) <= LAYOUT_FIELDS_MAX,
@@ -121,6 +140,9 @@ static const char *type_name(unsigned type)
 	case MSG_DRAIN: return "DRAIN";
 	case MSG_DRAINED: return "DRAINED";
 	case MSG_BYE: return "BYE";
+	case MSG_RANK: return "RANK";
+	case MSG_GRANTED: return "GRANTED";
+	case MSG_LEASES: return "LEASES";
 	}
 	return "unknown";
 }
@@ -203,8 +225,8 @@ static const char *request_unsound(const struct request *r)
 {
 	if (r->ntasks == 0)
 		return "ntasks is 0, expected at least 1";
-	if (!r->image && !r->join)
-		return "neither image nor join is given, expected one";
+	if (!r->image && !r->join && !r->usnic)
+		return "none of image, join and usnic is given, expected one";
 	/* (uid_t)-1 means "leave unchanged" to setresuid and chown: it must not get that far */
 	if (r->uid == UINT32_MAX || r->gid == UINT32_MAX)
 		return "uid or gid is -1, expected an id";
@@ -216,7 +238,7 @@ static const char *request_unsound(const struct request *r)
 
 static const char *joined_unsound(const struct joined *j)
 {
-	if (j->ns & ~(NS_MNT | NS_NET | NS_IPC | NS_UTS | NS_USER))
+	if (j->ns & ~(NS_MNT | NS_NET | NS_IPC | NS_UTS | NS_USER | NS_DEVICES))
 		return "ns has unknown bits";
 	return NULL;
 }
@@ -463,7 +485,8 @@ static bool head_sound(const void *buf, size_t len, struct msg_head *ret)
 		return false;
 	memcpy(ret, buf, sizeof(*ret));
 	return ret->magic == REQUEST_MAGIC && ret->version == REQUEST_VERSION &&
-	       ret->type >= MSG_REQUEST && ret->type <= MSG_BYE && ret->len == len - sizeof(*ret);
+	       ret->type >= MSG_REQUEST && ret->type <= MSG_LEASES &&
+	       ret->len == len - sizeof(*ret);
 }
 
 static int head_check(uint16_t type, const void *buf, size_t len, struct err *e)
@@ -591,10 +614,52 @@ void failed_done(struct failed *f)
 		layout_done(&failed_layout, f);
 }
 
+ssize_t rank_encode(void *buf, size_t size, const struct rank *k)
+{
+	return layout_encode(&rank_layout, MSG_RANK, buf, size, k);
+}
+
+int rank_decode(const void *buf, size_t len, struct rank *ret, struct err *e)
+{
+	struct rank k = { 0 };
+
+	if (layout_decode(&rank_layout, MSG_RANK, buf, len, &k, e) < 0)
+		return -1;
+	*ret = k;
+	return 0;
+}
+
+void rank_done(struct rank *k)
+{
+	if (k)
+		layout_done(&rank_layout, k);
+}
+
+ssize_t granted_encode(void *buf, size_t size, const struct granted *g)
+{
+	return layout_encode(&granted_layout, MSG_GRANTED, buf, size, g);
+}
+
+int granted_decode(const void *buf, size_t len, struct granted *ret, struct err *e)
+{
+	struct granted g = { 0 };
+
+	if (layout_decode(&granted_layout, MSG_GRANTED, buf, len, &g, e) < 0)
+		return -1;
+	*ret = g;
+	return 0;
+}
+
+void granted_done(struct granted *g)
+{
+	if (g)
+		layout_done(&granted_layout, g);
+}
+
 static bool type_is_plain(enum msg_type type)
 {
 	return type == MSG_CWD || type == MSG_JOIN || type == MSG_READY || type == MSG_DRAIN ||
-	       type == MSG_DRAINED || type == MSG_BYE;
+	       type == MSG_DRAINED || type == MSG_BYE || type == MSG_LEASES;
 }
 
 ssize_t plain_encode(void *buf, size_t size, enum msg_type type, const char *text)

@@ -12,10 +12,17 @@
  *   slurmstepd  REQUEST  at init_post_opt: the step and all its options
  *   slurmstepd  CWD      at user_init: the job's working directory, host view
  *   each task   JOIN     at task_init_privileged: with a reply socket (and the
- *                        task's mount namespace where it isn't slurmstepd's)
+ *                        task's mount namespace where it isn't slurmstepd's); its text
+ *                        is the task's number on this node
  *   helper      JOINED   on that reply socket: namespace fds, environment, cwd
  *        or     FAILED   on that reply socket: one line for the user
- *   each task   READY    at task_init: the task stands in its final cgroups
+ *   slurmstepd  RANK     at task_post_fork, for each task, if the step has --usnic: the
+ *                        CPUs that the task is bound to
+ *   helper      LEASES   on the main socket, with the descriptor that holds the leases of a
+ *                        step with --usnic, for slurmstepd to hold, too
+ *   each task   READY    at task_init: the task stands in its final cgroups; its text is
+ *                        the task's number.  If the step has --usnic, with a reply socket:
+ *   helper      GRANTED  on that reply socket, or FAILED
  *   slurmstepd  DRAIN    at the last task_exit: leave the step's cgroup now
  *   helper      DRAINED  on the main socket
  *   slurmstepd  BYE      at exit, then close
@@ -34,7 +41,7 @@
 #include "err.h"
 
 #define REQUEST_MAGIC 0x42525448u /* "BRTH" */
-#define REQUEST_VERSION 1
+#define REQUEST_VERSION 2
 #define REQUEST_FD 3			/* the helper's end of the socket */
 #define REQUEST_OPTION_MAX 4096		/* bytes of one user option, NUL included */
 #define REQUEST_MOUNTS_MAX 64		/* mounts that a user may ask for */
@@ -42,6 +49,8 @@
 #define REQUEST_ARGS_MAX 128		/* plugstack arguments */
 #define REQUEST_PACKET_MAX (160 * 1024) /* bytes of one message, head included */
 #define REQUEST_FDS_MAX 6		/* descriptors in one message */
+#define REQUEST_CPU_WORDS 128		/* 32 CPUs each: HWMAP_CPUS_MAX of hwmap.h */
+#define REQUEST_LINES_MAX 1024		/* of what --usnic=explain says */
 
 enum msg_type {
 	MSG_REQUEST = 1,
@@ -53,6 +62,9 @@ enum msg_type {
 	MSG_DRAIN,
 	MSG_DRAINED,
 	MSG_BYE,
+	MSG_RANK,
+	MSG_GRANTED,
+	MSG_LEASES,
 };
 
 /* Text of a CWD that asks for slurmstepd's own; the answer is a CWD with its path, or with none. */
@@ -75,7 +87,7 @@ struct request {
 	uint32_t *groups;
 	uint32_t ngroups;
 	char *node;   /* SLURMD_NODENAME, for messages */
-	char *image;  /* absolute path; or NULL with join set */
+	char *image;  /* absolute path; NULL with join, or with usnic alone: the host's root */
 	char *mounts; /* as in --container-mounts */
 	char *workdir;
 	char *env_names;  /* of --container-env, those that the job has */
@@ -86,6 +98,7 @@ struct request {
 	char *tmp_fs;	  /* TmpFS, expanded; NULL if unknown */
 	char *slurm_conf; /* path of slurm.conf as slurmd has it; NULL: /etc/slurm */
 	char *pwd;	  /* the job's PWD: a guess at its cwd, or NULL */
+	char *usnic;	  /* as in --usnic (usnicspec.h), or NULL: none */
 	enum tristate writable, mount_home, remap_root;
 	char **args; /* plugstack arguments, verbatim "key=value" */
 	uint32_t nargs;
@@ -94,8 +107,9 @@ struct request {
 struct joined {
 	char **env; /* "NAME=VALUE" to set for the task; NULL-terminated */
 	uint32_t nenv;
-	char *cwd;  /* absolute, inside the container */
-	char *note; /* one line for the user's stderr, or NULL */
+	char *cwd;     /* absolute, inside the container */
+	char *note;    /* one line for the user's stderr, or NULL */
+	char *memlock; /* RLIMIT_MEMLOCK to set: bytes, or "unlimited"; NULL: leave it */
 	/* namespaces passed with the message, in this order of fds */
 	uint32_t ns; /* NS_* bits */
 };
@@ -103,10 +117,33 @@ struct joined {
 #define NS_NET 2u
 #define NS_IPC 4u
 #define NS_UTS 8u
-#define NS_USER 16u /* last: entered at task_init, as the user */
+#define NS_USER 16u    /* entered at task_init, as the user */
+#define NS_DEVICES 32u /* no namespace: a mount for the task's own /dev/infiniband */
+#define NS_COUNT 6
 
 struct failed {
 	char *text; /* one line; NULL: another task has already said it */
+};
+
+struct rank {
+	uint32_t task;	/* number on this node, from 0 */
+	uint32_t gtask; /* number in the step: the MPI rank */
+	uint32_t pid;
+	uint32_t *cpus; /* bit n % 32 of word n / 32: CPU n; none: not bound */
+	uint32_t ncpus; /* words */
+};
+
+/* What a task of a step with --usnic has been given. */
+struct granted {
+	char **env; /* "NAME=VALUE": Berth's own, which always hold */
+	uint32_t nenv;
+	char **hints; /* "NAME=VALUE" for libraries, each unless the user has set NAME */
+	uint32_t nhints;
+	char **lines; /* for the user's stderr, in this order */
+	uint32_t nlines;
+	char **nodes; /* device nodes that the task must be able to open */
+	uint32_t nnodes;
+	uint32_t preflight; /* enum preflight of config.h */
 };
 
 /*
@@ -130,9 +167,17 @@ ssize_t failed_encode(void *buf, size_t size, const struct failed *f);
 int failed_decode(const void *buf, size_t len, struct failed *ret, struct err *e);
 void failed_done(struct failed *f);
 
+ssize_t rank_encode(void *buf, size_t size, const struct rank *k);
+int rank_decode(const void *buf, size_t len, struct rank *ret, struct err *e);
+void rank_done(struct rank *k);
+
+ssize_t granted_encode(void *buf, size_t size, const struct granted *g);
+int granted_decode(const void *buf, size_t len, struct granted *ret, struct err *e);
+void granted_done(struct granted *g);
+
 /*
- * Messages with one optional string (CWD: the path; a JOIN, READY, DRAIN, BYE has
- * none): same rules.  plain_decode sets *ret to NULL where there is no string.
+ * Messages with one optional string (CWD: the path; JOIN, READY: the task's number; DRAIN
+ * and BYE have none): same rules.  plain_decode sets *ret to NULL where there is no string.
  */
 ssize_t plain_encode(void *buf, size_t size, enum msg_type type, const char *text);
 int plain_decode(const void *buf, size_t len, enum msg_type type, char **ret, struct err *e);

@@ -81,6 +81,8 @@ int slurm_spank_init(spank_t sp, int ac, char **av)
 		remote_init(sp, ac, av);
 		timing_note("init", enter);
 	}
+	if (c == S_CTX_SLURMD)
+		remote_slurmd_start(ac, av);
 	return 0;
 }
 
@@ -124,6 +126,16 @@ int slurm_spank_task_init_privileged(spank_t sp, int ac, char **av)
 	(void)ac, (void)av;
 	timing_note("task_init_privileged", enter);
 	return rc;
+}
+
+int slurm_spank_task_post_fork(spank_t sp, int ac, char **av)
+{
+	int64_t enter = timing_now();
+
+	(void)ac, (void)av;
+	remote_task_post_fork(sp);
+	timing_note("task_post_fork", enter);
+	return 0;
 }
 
 int slurm_spank_task_init(spank_t sp, int ac, char **av)

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -24,6 +25,7 @@ static const char helper_path[] = BERTH_LIBEXECDIR "/berth-helper";
 /* Messages without a list of variables fit in this. */
 #define SMALL_PACKET (sizeof(struct msg_head) + 64 + REQUEST_OPTION_MAX)
 
+/* sock -1: none. */
 static int spawn_actions(posix_spawn_file_actions_t *fa, int sock)
 {
 	for (int fd = 0; fd < REQUEST_FD; fd++) {
@@ -32,8 +34,8 @@ static int spawn_actions(posix_spawn_file_actions_t *fa, int sock)
 		if (rc)
 			return rc;
 	}
-	return posix_spawn_file_actions_adddup2(fa, sock, REQUEST_FD) ?:
-	       posix_spawn_file_actions_addclosefrom_np(fa, REQUEST_FD + 1) ?:
+	return (sock >= 0 ? posix_spawn_file_actions_adddup2(fa, sock, REQUEST_FD) : 0) ?:
+	       posix_spawn_file_actions_addclosefrom_np(fa, REQUEST_FD + (sock >= 0)) ?:
 	       posix_spawn_file_actions_addchdir_np(fa, "/");
 }
 
@@ -52,10 +54,9 @@ static int spawn_attributes(posix_spawnattr_t *a)
 }
 
 /* Returns 0 or an errno. */
-static int spawn_helper(int sock, pid_t *pid)
+static int spawn_helper(int sock, char *const argv[], pid_t *pid)
 {
 	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-	char *const argv[] = { (char *)helper_path, NULL };
 	char *const envp[] = { path, NULL };
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
@@ -75,6 +76,8 @@ static int spawn_helper(int sock, pid_t *pid)
 
 int client_start(struct client *c, struct err *e)
 {
+	char *const argv[] = { (char *)helper_path, NULL };
+	const int on = 1;
 	int pair[2], room = 2 * REQUEST_PACKET_MAX, low, rc;
 
 	*c = CLIENT_NONE;
@@ -85,12 +88,16 @@ int client_start(struct client *c, struct err *e)
 	pair[1] = fcntl(low, F_DUPFD_CLOEXEC, REQUEST_FD + 1);
 	rc = pair[1] < 0 ? errno : 0;
 	close(low);
+	/* from the first message on: what is sent before the helper can ask for it has no sender */
+	if (rc == 0 && setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+		rc = errno;
 	if (rc == 0) {
 		/* a big REQUEST must fit whatever net.core.wmem_default says */
 		(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
-		rc = spawn_helper(pair[1], &c->pid);
-		close(pair[1]);
+		rc = spawn_helper(pair[1], argv, &c->pid);
 	}
+	if (pair[1] >= 0)
+		close(pair[1]);
 	if (rc) {
 		close(pair[0]);
 		c->pid = 0;
@@ -98,6 +105,27 @@ int client_start(struct client *c, struct err *e)
 	}
 	c->sock = pair[0];
 	c->parent = getpid();
+	return 0;
+}
+
+int client_prepare(int ac, char **av, struct err *e)
+{
+	char **argv = calloc((size_t)ac + 3, sizeof(*argv));
+	int rc, status;
+	pid_t pid;
+
+	if (!argv)
+		return err_set(e, "out of memory");
+	argv[0] = (char *)helper_path;
+	argv[1] = (char *)"--prepare";
+	for (int i = 0; i < ac; i++)
+		argv[2 + i] = av[i];
+	rc = spawn_helper(-1, argv, &pid);
+	free(argv);
+	if (rc)
+		return err_sys(e, rc, "cannot start %s", helper_path);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
 	return 0;
 }
 
@@ -165,7 +193,7 @@ static int joined_take(const void *buf, size_t len, const int *fds, unsigned nfd
 
 	if (joined_decode(buf, len, &ret->j, e) < 0)
 		return -1;
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < NS_COUNT; i++)
 		if (ret->j.ns & (1u << i))
 			ret->ns[i] = used < nfds ? fds[used++] : -1;
 	if (used == nfds && used == (unsigned)__builtin_popcount(ret->j.ns))
@@ -237,14 +265,37 @@ static int wait_reply(int sock, int timeout_ms)
 	return rc;
 }
 
+/* Where the one answer of a question goes; the one that is not asked for is NULL. */
+struct answer {
+	struct client_joined *joined;
+	struct granted *granted;
+	char **why;
+	int *signal;
+};
+
+static enum client_answer decode_answer(const void *buf, size_t len, const int *fds, unsigned nfds,
+					const struct answer *a, struct err *e)
+{
+	struct failed f = { NULL };
+
+	if (msg_type(buf, len) == MSG_FAILED) {
+		if (failed_decode(buf, len, &f, e) < 0)
+			return CLIENT_BROKEN;
+		*a->why = f.text;
+		return CLIENT_FAILED;
+	}
+	if (a->joined)
+		return joined_take(buf, len, fds, nfds, a->joined, e) == 0 ? CLIENT_JOINED
+									   : CLIENT_BROKEN;
+	return granted_decode(buf, len, a->granted, e) == 0 ? CLIENT_JOINED : CLIENT_BROKEN;
+}
+
 /* Read the one answer on the reply socket, which is there or will not come. */
-static enum client_answer join_answer(int sock, struct client_joined *ret, char **why,
-				      struct err *e)
+static enum client_answer read_answer(int sock, const struct answer *a, struct err *e)
 {
 	enum client_answer answer = CLIENT_BROKEN;
 	int fds[REQUEST_FDS_MAX];
-	unsigned nfds = REQUEST_FDS_MAX;
-	struct failed f = { NULL };
+	unsigned nfds = a->joined ? REQUEST_FDS_MAX : 0;
 	void *buf = malloc(REQUEST_PACKET_MAX);
 	ssize_t n;
 
@@ -260,14 +311,7 @@ static enum client_answer join_answer(int sock, struct client_joined *ret, char 
 		free(buf);
 		return answer;
 	}
-	if (msg_type(buf, (size_t)n) == MSG_FAILED) {
-		if (failed_decode(buf, (size_t)n, &f, e) == 0) {
-			*why = f.text;
-			answer = CLIENT_FAILED;
-		}
-	} else if (joined_take(buf, (size_t)n, fds, nfds, ret, e) == 0) {
-		answer = CLIENT_JOINED;
-	}
+	answer = decode_answer(buf, (size_t)n, fds, nfds, a, e);
 	if (answer != CLIENT_JOINED)
 		close_all(fds, nfds);
 	free(buf);
@@ -275,15 +319,15 @@ static enum client_answer join_answer(int sock, struct client_joined *ret, char 
 }
 
 /* Wait for the answer and take it. */
-static enum client_answer join_wait(int sock, int timeout_ms, struct client_joined *ret, char **why,
-				    int *ret_signal, struct err *e)
+static enum client_answer wait_answer(int sock, int timeout_ms, const struct answer *a,
+				      struct err *e)
 {
 	int rc = wait_reply(sock, timeout_ms);
 
 	if (rc == 0)
-		return join_answer(sock, ret, why, e);
+		return read_answer(sock, a, e);
 	if (rc > 0) {
-		*ret_signal = rc;
+		*a->signal = rc;
 		return CLIENT_SIGNAL;
 	}
 	if (errno == ETIMEDOUT)
@@ -292,18 +336,18 @@ static enum client_answer join_wait(int sock, int timeout_ms, struct client_join
 	return CLIENT_BROKEN;
 }
 
-enum client_answer client_join(const struct client *c, int mntns, int timeout_ms,
-			       struct client_joined *ret, char **why, int *ret_signal,
-			       struct err *e)
+/* A task's question: the message with its number, a socket for the answer, and fd unless that is -1. */
+static enum client_answer ask(const struct client *c, enum msg_type type, uint32_t task, int fd,
+			      int timeout_ms, const struct answer *a, struct err *e)
 {
 	unsigned char buf[sizeof(struct msg_head) + 64];
 	enum client_answer answer;
 	int pair[2], fds[2];
+	char number[16];
 	ssize_t len;
 	int rc;
 
-	*why = NULL;
-	*ret = (struct client_joined){ .ns = { -1, -1, -1, -1, -1 } };
+	*a->why = NULL;
 	if (c->sock < 0)
 		return CLIENT_DEAD;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
@@ -311,22 +355,50 @@ enum client_answer client_join(const struct client *c, int mntns, int timeout_ms
 		return CLIENT_BROKEN;
 	}
 	fds[0] = pair[1];
-	fds[1] = mntns;
-	len = plain_encode(buf, sizeof(buf), MSG_JOIN, NULL);
-	rc = len < 0 ? -1 : msg_send(c->sock, buf, (size_t)len, fds, mntns < 0 ? 1 : 2);
+	fds[1] = fd;
+	snprintf(number, sizeof(number), "%u", task);
+	len = plain_encode(buf, sizeof(buf), type, number);
+	rc = len < 0 ? -1 : msg_send(c->sock, buf, (size_t)len, fds, fd < 0 ? 1 : 2);
 	close(pair[1]);
-	answer = rc < 0 ? CLIENT_DEAD : join_wait(pair[0], timeout_ms, ret, why, ret_signal, e);
+	answer = rc < 0 ? CLIENT_DEAD : wait_answer(pair[0], timeout_ms, a, e);
 	close(pair[0]);
 	return answer;
 }
 
+enum client_answer client_join(const struct client *c, uint32_t task, int mntns, int timeout_ms,
+			       struct client_joined *ret, char **why, int *ret_signal,
+			       struct err *e)
+{
+	const struct answer a = { .joined = ret, .why = why, .signal = ret_signal };
+
+	*ret = (struct client_joined){ .ns = { -1, -1, -1, -1, -1, -1 } };
+	return ask(c, MSG_JOIN, task, mntns, timeout_ms, &a, e);
+}
+
+enum client_answer client_ready(const struct client *c, uint32_t task, int timeout_ms,
+				struct granted *ret, char **why, int *ret_signal, struct err *e)
+{
+	const struct answer a = { .granted = ret, .why = why, .signal = ret_signal };
+
+	*ret = (struct granted){ 0 };
+	return ask(c, MSG_READY, task, -1, timeout_ms, &a, e);
+}
+
+bool client_rank(const struct client *c, const struct rank *k)
+{
+	unsigned char buf[sizeof(struct msg_head) + 64 + REQUEST_CPU_WORDS * sizeof(uint32_t)];
+	ssize_t len = c->sock < 0 ? -1 : rank_encode(buf, sizeof(buf), k);
+
+	return len > 0 && msg_send(c->sock, buf, (size_t)len, NULL, 0) == 0;
+}
+
 void client_joined_done(struct client_joined *j)
 {
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < NS_COUNT; i++)
 		if (j->ns[i] >= 0)
 			close(j->ns[i]);
 	joined_done(&j->j);
-	*j = (struct client_joined){ .ns = { -1, -1, -1, -1, -1 } };
+	*j = (struct client_joined){ .ns = { -1, -1, -1, -1, -1, -1 } };
 }
 
 /* --- the end --- */
@@ -341,9 +413,21 @@ static void sleep_ms(int ms)
 void client_drain(const struct client *c, int timeout_ms)
 {
 	unsigned char buf[sizeof(struct msg_head) + 64];
+	int64_t end = now_ms() + timeout_ms, left = timeout_ms;
+	ssize_t n = 1;
 
-	if (client_say(c, MSG_DRAIN, NULL))
-		(void)msg_recv(c->sock, buf, sizeof(buf), NULL, NULL, NULL, timeout_ms);
+	if (!client_say(c, MSG_DRAIN, NULL))
+		return;
+	/* LEASES may stand before the answer: it was only to be kept until now */
+	while (left >= 0 && n > 0 && msg_type(buf, (size_t)n) != MSG_DRAINED) {
+		int fd = -1;
+		unsigned nfds = 1;
+
+		n = msg_recv(c->sock, buf, sizeof(buf), &fd, &nfds, NULL, (int)left);
+		if (nfds && fd >= 0)
+			close(fd);
+		left = end - now_ms();
+	}
 }
 
 void client_reap(struct client *c, int timeout_ms)

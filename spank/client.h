@@ -28,6 +28,12 @@ struct client {
  */
 int client_start(struct client *c, struct err *e);
 
+/*
+ * For slurmd's start: have a helper of its own make the map of the node's NICs, and sweep
+ * what a crash left.  Waits only for its first process, which ends at once.  0 or -1 with *e.
+ */
+int client_prepare(int ac, char **av, struct err *e);
+
 /* Send REQUEST. 0 or -1 with *e. */
 int client_request(struct client *c, const struct request *r, struct err *e);
 
@@ -40,10 +46,13 @@ bool client_say(const struct client *c, enum msg_type type, const char *text);
  */
 char *client_stepd_cwd(const struct client *c, int timeout_ms);
 
-/* What a JOIN came to. */
+/* Send RANK. false when the helper is gone. */
+bool client_rank(const struct client *c, const struct rank *k);
+
+/* What a JOIN or a READY came to. */
 struct client_joined {
 	struct joined j;
-	int ns[5]; /* descriptors by the order of the NS_* bits; -1 where there is none */
+	int ns[NS_COUNT]; /* descriptors by the order of the NS_* bits; -1 where there is none */
 };
 
 enum client_answer {
@@ -56,7 +65,7 @@ enum client_answer {
 };
 
 /*
- * Ask to join, from a task.  mntns: an fd of the task's mount namespace where it is
+ * Ask to join, from task number `task` of this node.  mntns: an fd of the task's mount namespace where it is
  * not slurmstepd's, else -1 (the caller keeps it).  On CLIENT_JOINED the caller ends
  * *ret with client_joined_done; on CLIENT_FAILED *why is malloced text or NULL.
  *
@@ -65,10 +74,17 @@ enum client_answer {
  * these are blocked and looked for until it is over.  The signal that came is taken
  * from the pending ones.
  */
-enum client_answer client_join(const struct client *c, int mntns, int timeout_ms,
+enum client_answer client_join(const struct client *c, uint32_t task, int mntns, int timeout_ms,
 			       struct client_joined *ret, char **why, int *ret_signal,
 			       struct err *e);
 void client_joined_done(struct client_joined *j);
+
+/*
+ * Say READY and wait for what a task of --usnic is given: CLIENT_JOINED with *ret, which
+ * the caller ends with granted_done; all else as client_join.
+ */
+enum client_answer client_ready(const struct client *c, uint32_t task, int timeout_ms,
+				struct granted *ret, char **why, int *ret_signal, struct err *e);
 
 /* Ask the helper to leave the step's cgroup and wait for its word, timeout_ms at most. */
 void client_drain(const struct client *c, int timeout_ms);

@@ -255,7 +255,7 @@ static int check_use(const struct local_words *w, const struct local_decision *d
 	if (d->set.v[OPTION_IMAGE] || w->allocator)
 		return 0;
 	for (int id = 0; id < OPTION_COUNT; id++) {
-		if (!w->given->v[id])
+		if (!w->given->v[id] || (id == OPTION_USNIC && !d->set.v[OPTION_JOIN]))
 			continue;
 		option_name(label, (enum option_id)id, NAME_OPTION);
 		if (d->set.v[OPTION_JOIN] && (id == OPTION_JOIN || id == OPTION_WORKDIR))

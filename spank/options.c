@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../helper/mountspec.h"
+#include "../helper/usnicspec.h"
 
 /* An option's value in struct spank_option: the id, and for the on/off pairs which way. */
 #define GIVE_TEXT 0x000
@@ -26,6 +27,10 @@ static int on_option(int val, const char *arg, int remote);
 #define WITH_VALUE(name, word, usage, val)                                           \
 	{                                                                            \
 		(char *)(name), (char *)(word), (char *)(usage), 1, (val), on_option \
+	}
+#define MAY_HAVE_VALUE(name, word, usage, val)                                       \
+	{                                                                            \
+		(char *)(name), (char *)(word), (char *)(usage), 2, (val), on_option \
 	}
 #define WITHOUT_VALUE(name, usage, val)                                    \
 	{                                                                  \
@@ -64,6 +69,10 @@ static struct spank_option table[] = {
 	WITH_VALUE("container-join", "STEP", "enter the container of a running step: S or J.S",
 		   OPTION_JOIN | GIVE_TEXT),
 	WITHOUT_VALUE("no-container", "run on the host although the job has an image", GIVE_OFF),
+	MAY_HAVE_VALUE("usnic", "[SPEC]",
+		       "give each task VFs of a NIC near its CPUs: N, or words that "
+		       "--usnic=help explains",
+		       OPTION_USNIC | GIVE_TEXT),
 };
 
 #define TABLE_SIZE (sizeof(table) / sizeof(table[0]))
@@ -71,24 +80,25 @@ static struct spank_option table[] = {
 static const struct {
 	const char *option, *variable;
 } names[OPTION_COUNT] = {
-	[OPTION_IMAGE] = { "image", "IMAGE" },
-	[OPTION_MOUNTS] = { "mounts", "MOUNTS" },
-	[OPTION_WORKDIR] = { "workdir", "WORKDIR" },
-	[OPTION_MOUNT_HOME] = { "mount-home", "MOUNT_HOME" },
-	[OPTION_WRITABLE] = { "writable", "WRITABLE" },
-	[OPTION_ENV] = { "env", "ENV" },
-	[OPTION_UNSHARE] = { "unshare", "UNSHARE" },
-	[OPTION_REMAP_ROOT] = { "remap-root", "REMAP_ROOT" },
-	[OPTION_JOIN] = { "join", "JOIN" },
+	[OPTION_IMAGE] = { "container-image", "CONTAINER_IMAGE" },
+	[OPTION_MOUNTS] = { "container-mounts", "CONTAINER_MOUNTS" },
+	[OPTION_WORKDIR] = { "container-workdir", "CONTAINER_WORKDIR" },
+	[OPTION_MOUNT_HOME] = { "container-mount-home", "CONTAINER_MOUNT_HOME" },
+	[OPTION_WRITABLE] = { "container-writable", "CONTAINER_WRITABLE" },
+	[OPTION_ENV] = { "container-env", "CONTAINER_ENV" },
+	[OPTION_UNSHARE] = { "container-unshare", "CONTAINER_UNSHARE" },
+	[OPTION_REMAP_ROOT] = { "container-remap-root", "CONTAINER_REMAP_ROOT" },
+	[OPTION_JOIN] = { "container-join", "CONTAINER_JOIN" },
+	[OPTION_USNIC] = { "usnic", "USNIC" },
 };
 
 const char *option_name(char out[OPTION_NAME_MAX], enum option_id id, enum option_name kind)
 {
 	static const char *const prefix[] = {
-		[NAME_OPTION] = "--container-",
-		[NAME_INPUT] = "BERTH_CONTAINER_",
-		[NAME_CARRIER] = "SLURM_BERTH_CONTAINER_",
-		[NAME_CARRIER_SBATCH] = "SLURM_SPANK_BERTH_CONTAINER_",
+		[NAME_OPTION] = "--",
+		[NAME_INPUT] = "BERTH_",
+		[NAME_CARRIER] = "SLURM_BERTH_",
+		[NAME_CARRIER_SBATCH] = "SLURM_SPANK_BERTH_",
 	};
 
 	snprintf(out, OPTION_NAME_MAX, "%s%s", prefix[kind],
@@ -219,9 +229,15 @@ static int on_local_text(enum option_id id, const char *arg)
 	char label[OPTION_NAME_MAX];
 
 	option_name(label, id, NAME_OPTION);
+	if (id == OPTION_USNIC && value_is_none(arg))
+		arg = "1";
+	if (id == OPTION_USNIC && strcmp(arg, "help") == 0) {
+		fputs(usnic_spec_help, stdout);
+		exit(fflush(stdout) == 0 ? 0 : 1); /* as --cpu-bind=help of Slurm's own */
+	}
 	if (value_is_none(arg)) {
 		err_set(&e, "%s needs a value, see --help", label);
-	} else if (strnlen(arg, REQUEST_OPTION_MAX) == REQUEST_OPTION_MAX ||
+	} else if (strlen(arg) >= REQUEST_OPTION_MAX ||
 		   (option_check(id, arg, label, false, &e) == 0 &&
 		    (id != OPTION_MOUNTS || mounts_check_here(arg, label, &e) == 0))) {
 		if ((id == OPTION_MOUNTS ? mounts_append(&given, arg)
@@ -249,6 +265,8 @@ static int on_option(int val, const char *arg, int remote)
 	default:
 		if (!remote)
 			return on_local_text(id, arg);
+		if (id == OPTION_USNIC && value_is_none(arg))
+			arg = "1";
 		rc = option_set_value(&given, id, arg);
 	}
 	return rc;
@@ -308,6 +326,13 @@ static bool join_sound(const char *s)
 	return id_sound(&s) && *s == '\0';
 }
 
+static int usnic_check(const char *value, const char *label, struct err *e)
+{
+	struct usnic_spec s;
+
+	return usnic_spec_parse(label, value, &s, e);
+}
+
 static int mounts_check(const char *value, const char *label, struct err *e)
 {
 	struct mount_list l = { NULL, 0 };
@@ -334,6 +359,7 @@ int option_check(enum option_id id, const char *value, const char *label, bool f
 				       label, value);
 		return 0;
 	case OPTION_MOUNTS: return final ? mounts_check(value, label, e) : 0;
+	case OPTION_USNIC: return usnic_check(value, label, e);
 	case OPTION_WORKDIR:
 		if (value[0] != '/')
 			return err_set(e,

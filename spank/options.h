@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * options.h - the container options: their names, their text in --help, what the
- * user gave, and what can be said about a value without looking at any file.
+ * options.h - the options of containers and of --usnic: their names, their text in
+ * --help, what the user gave, and what can be said about a value without looking at
+ * any file.
  *
  * An option that takes a value has three names:
  *   --container-mounts            on the command line or in #SBATCH lines
@@ -34,6 +35,7 @@ enum option_id {
 	OPTION_UNSHARE,
 	OPTION_REMAP_ROOT,
 	OPTION_JOIN,
+	OPTION_USNIC, /* needs no container */
 	OPTION_COUNT,
 };
 

@@ -11,7 +11,7 @@
  *   task_post_fork, task_exit, exit return 0
  * (all values negative: 22.05 and 24.11 ignore positive ones).
  *
- * A step without a container costs a few lookups in its environment and nothing
+ * A step without a container and without --usnic costs a few lookups in its environment and nothing
  * else: no process, no descriptor, no message.
  *
  * Where SlurmdParameters=contain_spank is set, user_init and task_exit run in a
@@ -25,6 +25,9 @@
 
 void remote_init(spank_t sp, int ac, char **av);
 
+/* slurmd's start.  On a node without RDMA devices nothing is started. */
+void remote_slurmd_start(int ac, char **av);
+
 /* Container or not?  Start the helper and send it the request. */
 void remote_post_opt(spank_t sp, int ac, char **av);
 
@@ -33,6 +36,9 @@ void remote_user_init(void);
 
 /* In each task, as root: enter the container, give privileges up.  0 or -1. */
 int remote_task_privileged(spank_t sp);
+
+/* In slurmstepd, for each task before any of them goes on: which CPUs it is bound to. */
+void remote_task_post_fork(spank_t sp);
 
 /*
  * In each task, as the user: check, enter the working directory, close what leaks.  0, or

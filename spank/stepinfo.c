@@ -148,13 +148,15 @@ int stepinfo_options(spank_t sp, struct option_set *ret, bool *ret_container, st
 	*ret_container = rc != 0;
 	/* without a container the rest does not matter, whatever it holds */
 	for (int id = 0; id < OPTION_COUNT && rc > 0; id++)
-		if (id != OPTION_IMAGE && id != OPTION_JOIN &&
+		if (id != OPTION_IMAGE && id != OPTION_JOIN && id != OPTION_USNIC &&
 		    read_option(&r, (enum option_id)id) < 0)
 			rc = -1;
+	if (rc >= 0 && read_option(&r, OPTION_USNIC) < 0)
+		rc = -1;
 	free(r.buf);
-	if (rc <= 0) {
+	if (rc < 0) {
 		option_set_done(&s);
-		return rc;
+		return -1;
 	}
 	*ret = s;
 	return 0;
@@ -170,9 +172,14 @@ static int get_ids(spank_t sp, struct request *r, struct err *e)
 	if (spank_get_item(sp, S_JOB_ID, &r->job_id) != ESPANK_SUCCESS ||
 	    spank_get_item(sp, S_JOB_STEPID, &r->step_id) != ESPANK_SUCCESS ||
 	    spank_get_item(sp, S_JOB_UID, &uid) != ESPANK_SUCCESS ||
-	    spank_get_item(sp, S_JOB_GID, &gid) != ESPANK_SUCCESS ||
-	    spank_get_item(sp, S_JOB_LOCAL_TASK_COUNT, &r->ntasks) != ESPANK_SUCCESS)
-		return err_set(e, "Slurm does not tell the step's ids and number of tasks");
+	    spank_get_item(sp, S_JOB_GID, &gid) != ESPANK_SUCCESS)
+		return err_set(e, "Slurm does not tell the step's ids");
+	if (spank_get_item(sp, S_JOB_LOCAL_TASK_COUNT, &r->ntasks) != ESPANK_SUCCESS)
+		r->ntasks = 0;
+	if (r->step_id == STEP_EXTERN && r->ntasks == 0)
+		r->ntasks = 1; /* it has a process, which is no task */
+	if (r->ntasks == 0)
+		return err_set(e, "Slurm does not tell the step's number of tasks");
 	r->uid = uid;
 	r->gid = gid;
 	return 0;
@@ -296,6 +303,10 @@ int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, 
 		.workdir = o->v[OPTION_WORKDIR],
 		.unshare = o->v[OPTION_UNSHARE],
 		.join = o->v[OPTION_JOIN],
+		/* a step that has nothing of ours has a helper only to be kept from devices */
+		.usnic = o->v[OPTION_USNIC] || o->v[OPTION_IMAGE] || o->v[OPTION_JOIN]
+				 ? o->v[OPTION_USNIC]
+				 : (char *)"none",
 		.args = av,
 		.nargs = ac > 0 ? (uint32_t)ac : 0,
 	};

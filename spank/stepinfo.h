@@ -23,8 +23,8 @@
  *   (image only) > BERTH_CONTAINER_X
  * Nothing has been checked before: variables can be set by hand, and a job that came
  * by REST has never seen the submit side.  *ret_container says whether there is to
- * be a container at all.  0, or -1 with *e (and *ret_container true: a value that
- * cannot be used is no reason to run on the host).
+ * be a container at all; without one, only OPTION_USNIC is read.  0, or -1 with *e: a
+ * value that cannot be used is no reason to run on the host, or without NICs.
  */
 int stepinfo_options(spank_t sp, struct option_set *ret, bool *ret_container, struct err *e);
 

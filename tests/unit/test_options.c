@@ -220,6 +220,9 @@ START_TEST(forms_of_lists)
 		{ OPTION_MOUNTS, "/a,/b:/c:ro", true },
 		{ OPTION_MOUNTS, "/a:/proc/x", false },
 		{ OPTION_MOUNTS, "/a,", false },
+		{ OPTION_USNIC, "2,per=node", true },
+		{ OPTION_USNIC, "0", false },
+		{ OPTION_USNIC, "help", false },
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
@@ -256,6 +259,17 @@ START_TEST(last_of_a_pair_wins)
 	ck_assert_str_eq(options_given()->v[OPTION_WRITABLE], "yes");
 	ck_assert_int_eq(call("no-container", NULL, 1), 0);
 	ck_assert(options_given()->off);
+}
+END_TEST
+
+START_TEST(usnic_needs_no_value)
+{
+	for (int remote = 0; remote < 2; remote++) {
+		ck_assert_int_eq(call("usnic", NULL, remote), 0);
+		ck_assert_str_eq(options_given()->v[OPTION_USNIC], "1");
+		ck_assert_int_eq(call("usnic", "none", remote), 0);
+		ck_assert_str_eq(options_given()->v[OPTION_USNIC], "none");
+	}
 }
 END_TEST
 
@@ -699,6 +713,7 @@ int main(void)
 	tcase_add_test(t, mounts_add_up_here);
 	tcase_add_test(t, mounts_are_replaced_there);
 	tcase_add_test(t, last_of_a_pair_wins);
+	tcase_add_test(t, usnic_needs_no_value);
 	tcase_add_test(t, bad_value_is_one_line_here);
 	tcase_add_test(t, bad_value_is_kept_there);
 	tcase_add_test(t, long_value_waits_for_post_opt);

@@ -277,7 +277,7 @@ START_TEST(request_bad_heads)
 	buf[0] ^= 1;
 	h.version = 9;
 	memcpy(buf, &h, sizeof(h));
-	refused(n, "version 9, expected 1");
+	refused(n, "version 9, expected 2");
 	h.version = REQUEST_VERSION;
 	h.type = MSG_BYE;
 	memcpy(buf, &h, sizeof(h));
@@ -376,10 +376,60 @@ START_TEST(joined_round_trip)
 }
 END_TEST
 
+START_TEST(rank_round_trip)
+{
+	uint32_t cpus[REQUEST_CPU_WORDS + 1] = { 1, 0, 0x80000000u };
+	struct rank k = { .task = 3,
+			  .gtask = 19,
+			  .pid = 77,
+			  .cpus = cpus,
+			  .ncpus = REQUEST_CPU_WORDS };
+	struct rank out;
+	ssize_t n = rank_encode(buf, sizeof(buf), &k);
+
+	ck_assert_int_gt(n, 0);
+	ck_assert_int_eq(rank_decode(buf, (size_t)n, &out, NULL), 0);
+	ck_assert_uint_eq(out.task, 3);
+	ck_assert_uint_eq(out.gtask, 19);
+	ck_assert_uint_eq(out.pid, 77);
+	ck_assert_uint_eq(out.ncpus, REQUEST_CPU_WORDS);
+	ck_assert_mem_eq(out.cpus, cpus, sizeof(*cpus) * REQUEST_CPU_WORDS);
+	rank_done(&out);
+	k.ncpus = 0; /* not bound */
+	n = rank_encode(buf, sizeof(buf), &k);
+	ck_assert_int_eq(rank_decode(buf, (size_t)n, &out, NULL), 0);
+	ck_assert_uint_eq(out.ncpus, 0);
+	rank_done(&out);
+	k.ncpus = REQUEST_CPU_WORDS + 1;
+	ck_assert_int_eq(rank_encode(buf, sizeof(buf), &k), -1);
+}
+END_TEST
+
+START_TEST(granted_round_trip)
+{
+	char *env[] = { "BERTH_IBDEV=usnic_0" }, *hints[] = { "A=1", "B=\n" };
+	char *lines[] = { "one", "two" }, *nodes[] = { "/dev/infiniband/uverbs0" };
+	char *control[] = { "a\033[1m" };
+	struct granted g = { env, 1, hints, 2, lines, 2, nodes, 1, 2 }, out;
+	ssize_t n = granted_encode(buf, sizeof(buf), &g);
+
+	ck_assert_int_gt(n, 0);
+	ck_assert_int_eq(granted_decode(buf, (size_t)n, &out, NULL), 0);
+	ck_assert_uint_eq(out.nenv + out.nhints + out.nlines + out.nnodes, 6);
+	ck_assert_str_eq(out.hints[1], "B=\n");
+	ck_assert_str_eq(out.lines[1], "two");
+	ck_assert_uint_eq(out.preflight, 2);
+	granted_done(&out);
+	g.lines = control; /* goes to a terminal */
+	g.nlines = 1;
+	ck_assert_int_eq(granted_encode(buf, sizeof(buf), &g), -1);
+}
+END_TEST
+
 START_TEST(joined_refusals)
 {
 	char *nameless[] = { "=x" }, *bare[] = { "x" };
-	struct joined j = { .cwd = "/", .ns = 32 };
+	struct joined j = { .cwd = "/", .ns = 64 };
 
 	ck_assert_int_eq(joined_encode(buf, sizeof(buf), &j), -1);
 	j.ns = NS_MNT;
@@ -639,6 +689,8 @@ static TCase *coding(void)
 	tcase_add_test(tc, request_unsound_values);
 	tcase_add_test(tc, joined_round_trip);
 	tcase_add_test(tc, joined_refusals);
+	tcase_add_test(tc, rank_round_trip);
+	tcase_add_test(tc, granted_round_trip);
 	tcase_add_test(tc, failed_round_trip);
 	tcase_add_test(tc, plain_round_trip);
 	return tc;

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "devview.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define VIEW_BYTES "64k"
+#define VIEW_INODES "1024"
+
+int devview_make(struct err *e)
+{
+	static const char *const options[][2] = {
+		{ "mode", "0755" },
+		{ "size", VIEW_BYTES },
+		{ "nr_inodes", VIEW_INODES },
+	};
+	int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), mnt = -1;
+
+	for (size_t i = 0; fs >= 0 && i < sizeof(options) / sizeof(options[0]); i++)
+		if (fsconfig(fs, FSCONFIG_SET_STRING, options[i][0], options[i][1], 0) < 0)
+			goto fail;
+	if (fs >= 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		mnt = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+fail:
+	if (mnt < 0)
+		err_sys(e, errno, "cannot make a step's own " DEVVIEW_DIR);
+	if (fs >= 0)
+		close(fs);
+	return mnt;
+}
+
+static int add_node(int view, const char *name, dev_t rdev, uint32_t uid, uint32_t gid,
+		    struct err *e)
+{
+	if (mknodat(view, name, S_IFCHR | 0600, rdev) < 0)
+		return errno == EEXIST ? 0
+				       : err_sys(e, errno, "cannot make " DEVVIEW_DIR "/%s", name);
+	if (fchownat(view, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, errno, "cannot give " DEVVIEW_DIR "/%s to the user", name);
+	return 0;
+}
+
+/* As udev makes them, for whoever looks a node up by its RDMA device. */
+static int add_link(int view, const struct hwmap_device *d, struct err *e)
+{
+	char target[HWMAP_NAME_MAX + 8], name[2 * HWMAP_NAME_MAX];
+
+	if (!d->ibdev[0])
+		return 0;
+	snprintf(target, sizeof(target), "../%s", d->uverbs);
+	snprintf(name, sizeof(name), "by-ibdev/uverbs-%s", d->ibdev);
+	if ((mkdirat(view, "by-ibdev", 0755) < 0 && errno != EEXIST) ||
+	    (symlinkat(target, view, name) < 0 && errno != EEXIST))
+		return err_sys(e, errno, "cannot make " DEVVIEW_DIR "/%s", name);
+	return 0;
+}
+
+/* Names of the kernel's own: letters, digits and the like, no path. */
+static bool name_sound(const char *name)
+{
+	return name[0] && name[0] != '.' && !strchr(name, '/');
+}
+
+int devview_add(int view, const struct hwmap_device *d, uint64_t cm, uint32_t uid, uint32_t gid,
+		struct err *e)
+{
+	if (!name_sound(d->uverbs) || (d->ibdev[0] && !name_sound(d->ibdev)))
+		return err_set(e, "device %s: has no uverbs node", d->ibdev);
+	if (add_node(view, d->uverbs, makedev(d->major, d->minor), uid, gid, e) < 0 ||
+	    add_link(view, d, e) < 0)
+		return -1;
+	return cm ? add_node(view, "rdma_cm", (dev_t)cm, uid, gid, e) : 0;
+}
+
+int devview_attach(int view, struct err *e)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_sys(e, errno, "cannot make a mount namespace for the task's devices");
+	if (move_mount(view, "", AT_FDCWD, DEVVIEW_DIR, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_sys(e, errno, "cannot mount the task's own " DEVVIEW_DIR);
+	return 0;
+}

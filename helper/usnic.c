@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "usnic.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "cgroups.h"
+#include "devices.h"
+#include "devview.h"
+#include "lease.h"
+#include "sys.h"
+#include "usnicenv.h"
+#include "usnicexplain.h"
+#include "usnicmap.h"
+#include "usnicspec.h"
+
+#define RETRY_MS 100
+
+struct usnic {
+	const struct request *r;
+	const struct config *c;
+	pid_t stepd;
+	struct usnic_spec spec;
+	struct hwmap *map;
+	int leases; /* the lease directory */
+	dev_t cm;   /* of /dev/infiniband/rdma_cm; 0: the node has none */
+
+	uint32_t ntasks, nknown;
+	struct usnic_task {
+		bool known;
+		uint32_t gtask;
+		struct hwmap_cpus cpus;
+		bool bound;
+		int view; /* -1: none yet */
+	} * tasks;
+	int cgroup; /* of the step, where its processes are counted */
+
+	bool waits;
+	int64_t until_ms, retry_ms;
+	bool chosen;
+	struct hwmap_choice choice;
+	struct lease lease;
+	uint32_t *used; /* per device, when the choice was made; for explain */
+
+	struct devices *rules; /* of the step */
+	bool explained;
+};
+
+/* ---- beginning ---- */
+
+/* Where the host has the connection manager, ranks may use it: it gives access to no device. */
+static dev_t find_cm(void)
+{
+	struct stat st;
+
+	return lstat(DEVVIEW_DIR "/rdma_cm", &st) == 0 && S_ISCHR(st.st_mode) ? st.st_rdev : 0;
+}
+
+static int begin(struct usnic *u, int state, struct err *e)
+{
+	if (usnic_spec_parse("--usnic", u->r->usnic, &u->spec, e) < 0)
+		return -1;
+	u->tasks = calloc(u->ntasks, sizeof(*u->tasks));
+	if (!u->tasks)
+		return err_set(e, "out of memory");
+	for (uint32_t i = 0; i < u->ntasks; i++)
+		u->tasks[i].view = -1;
+	if (u->ntasks > HWMAP_RANKS_MAX)
+		return err_set(e, "--usnic: %u tasks on one node, expected at most %u", u->ntasks,
+			       HWMAP_RANKS_MAX);
+	if (usnicmap_get(u->c, state, &u->map, e) < 0)
+		return -1;
+	u->leases = lease_dir(state, true, e);
+	u->cm = find_cm();
+	return u->leases < 0 ? -1 : 0;
+}
+
+int usnic_begin(const struct request *r, const struct config *c, int state, pid_t stepd,
+		struct usnic **ret, struct err *e)
+{
+	struct usnic *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return err_set(e, "out of memory");
+	*u = (struct usnic){ .r = r,
+			     .c = c,
+			     .stepd = stepd,
+			     .ntasks = r->ntasks,
+			     .leases = -1,
+			     .cgroup = -1,
+			     .lease = LEASE_NONE };
+	if (begin(u, state, e) < 0) {
+		usnic_end(u);
+		return -1;
+	}
+	*ret = u;
+	return 0;
+}
+
+/* ---- the choice ---- */
+
+static uint32_t nranks(const struct usnic *u)
+{
+	return u->spec.per_node ? 1 : u->ntasks;
+}
+
+/* lease_pick: what is free decides. */
+static int pick(const uint32_t *used, uint32_t *device, uint32_t want, void *arg, struct err *e)
+{
+	struct usnic *u = arg;
+	const struct hwmap_cpus **ranks = calloc(u->ntasks, sizeof(void *));
+	struct hwmap_ask ask = {
+		.ranks = ranks,
+		.nranks = u->ntasks,
+		.count = u->spec.count,
+		.per_node = u->spec.per_node,
+		.policy = u->spec.policy,
+		.rails = u->spec.rails,
+		.device = u->spec.device[0] ? u->spec.device : NULL,
+		.used = used,
+		.any_state = u->c->preflight != PREFLIGHT_STRICT,
+		.uverbs = true,
+	};
+	int rc;
+
+	if (!ranks)
+		return err_set(e, "out of memory");
+	for (uint32_t i = 0; i < u->ntasks; i++)
+		ranks[i] = u->tasks[i].bound ? &u->tasks[i].cpus : NULL;
+	hwmap_choice_done(&u->choice);
+	rc = hwmap_pick(u->map, &ask, &u->choice, e);
+	free(ranks);
+	if (rc < 0)
+		return -1;
+	for (uint32_t i = 0; i < want; i++)
+		device[i] = u->choice.grants[i].device;
+	if (used)
+		memcpy(u->used, used, hwmap_ndevices(u->map) * sizeof(*used));
+	return 0;
+}
+
+/* Put the nodes of a task into its view, if it has one yet. */
+static int fill_view(struct usnic *u, uint32_t i, struct err *e)
+{
+	const uint32_t count = u->spec.count, rank = u->spec.per_node ? 0 : i;
+
+	for (uint32_t k = 0; k < count && u->tasks[i].view >= 0; k++) {
+		const struct hwmap_grant *g = &u->choice.grants[rank * count + k];
+
+		if (devview_add(u->tasks[i].view, hwmap_device(u->map, g->device), u->cm, u->r->uid,
+				u->r->gid, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int fill_views(struct usnic *u, struct err *e)
+{
+	for (uint32_t i = 0; i < u->ntasks; i++)
+		if (fill_view(u, i, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* A task may come for it before the choice is made, or after. */
+int usnic_view(struct usnic *u, uint32_t task, struct err *e)
+{
+	struct usnic_task *t = &u->tasks[task];
+
+	if (task >= u->ntasks)
+		return err_set(e, "task %u of %u asks for its devices", task, u->ntasks);
+	if (t->view >= 0)
+		return t->view;
+	t->view = devview_make(e);
+	if (t->view < 0 || (u->chosen && fill_view(u, task, e) < 0))
+		return -1;
+	return t->view;
+}
+
+/* 0: chosen, or waiting. */
+static int try(struct usnic *u, struct err *e)
+{
+	struct err why = { "" };
+	const struct lease_ask ask = {
+		.devices = hwmap_device(u->map, 0),
+		.ndevices = hwmap_ndevices(u->map),
+		.want = nranks(u) * u->spec.count,
+		.pick = pick,
+		.arg = u,
+		.job = u->r->job_id,
+		.step = u->r->step_id,
+		.uid = u->r->uid,
+		.cgroup = u->cgroup,
+		.watch = { .stepd = u->stepd },
+		.alive = -1,
+	};
+
+	u->waits = false;
+	if (lease_take(u->leases, &ask, &u->lease, &why) == 0) {
+		u->chosen = true;
+		return fill_views(u, e);
+	}
+	if (sys_now_ms() + RETRY_MS > u->until_ms)
+		return err_set(e, "--usnic: %s", why.text);
+	u->waits = true;
+	u->retry_ms = sys_now_ms() + RETRY_MS;
+	return 0;
+}
+
+static int choose(struct usnic *u, struct err *e)
+{
+	struct err why = { "" };
+	uint32_t *first;
+	int rc;
+
+	if (hwmap_ndevices(u->map) == 0)
+		return err_set(e, "--usnic: this node has no NIC with virtual functions or RDMA; "
+				  "`berth-hwmap list` there shows what it has");
+	u->used = calloc(hwmap_ndevices(u->map), sizeof(*u->used));
+	first = calloc((size_t)nranks(u) * u->spec.count, sizeof(*first));
+	/* what could not be with every slot free is not worth a wait */
+	rc = u->used && first ? pick(NULL, first, nranks(u) * u->spec.count, u, &why)
+			      : err_set(&why, "out of memory");
+	free(first);
+	if (rc < 0)
+		return err_set(e, "--usnic: %s", why.text);
+	u->until_ms = sys_now_ms() + (int64_t)u->spec.wait_s * 1000;
+	return try(u, e);
+}
+
+static void take_cpus(struct usnic_task *t, const struct rank *k)
+{
+	for (uint32_t i = 0; i < k->ncpus && i < REQUEST_CPU_WORDS; i++) {
+		t->cpus.bits[i / 2] |= (uint64_t)k->cpus[i] << (i % 2 * 32);
+		t->bound = t->bound || k->cpus[i];
+	}
+}
+
+int usnic_rank(struct usnic *u, const struct rank *k, struct err *e)
+{
+	struct usnic_task *t;
+
+	if (k->task >= u->ntasks || u->tasks[k->task].known)
+		return err_set(e, "Slurm tells of task %u twice, or of one too many", k->task);
+	t = &u->tasks[k->task];
+	t->known = true;
+	t->gtask = k->gtask;
+	take_cpus(t, k);
+	if (u->cgroup < 0)
+		u->cgroup = cgroups_open_step((pid_t)k->pid);
+	return ++u->nknown == u->ntasks ? choose(u, e) : 0;
+}
+
+int usnic_due_ms(const struct usnic *u)
+{
+	int64_t left = u->retry_ms - sys_now_ms();
+
+	return !u->waits ? -1 : left > 0 ? (int)left : 0;
+}
+
+int usnic_retry(struct usnic *u, struct err *e)
+{
+	return u->waits ? try(u, e) : 0;
+}
+
+enum usnic_state usnic_state(const struct usnic *u)
+{
+	return u->chosen ? USNIC_CHOSEN : u->nknown < u->ntasks ? USNIC_MISSES_RANKS : USNIC_WAITS;
+}
+
+int usnic_lease_fd(const struct usnic *u)
+{
+	return u->lease.fd;
+}
+
+/* ---- a task ---- */
+
+/* Nodes that rank i may open; all ranks' where i is nranks. Returns their number. */
+static size_t nodes_of(const struct usnic *u, uint32_t i, struct devices_node *nodes)
+{
+	const uint32_t count = u->spec.count;
+	uint32_t from = i * count, to = from + count;
+	size_t n = 0;
+
+	if (i == nranks(u)) {
+		from = 0;
+		to = nranks(u) * count;
+	}
+	if (u->cm)
+		nodes[n++] = (struct devices_node){ 'c', major(u->cm), minor(u->cm) };
+	for (uint32_t k = from; k < to; k++) {
+		const struct hwmap_device *d = hwmap_device(u->map, u->choice.grants[k].device);
+		size_t j = 0;
+
+		while (j < n && (nodes[j].major != d->major || nodes[j].minor != d->minor))
+			j++;
+		if (j < n)
+			continue;
+		if (n == DEVICES_GRANT_MAX)
+			return n + 1;
+		nodes[n++] = (struct devices_node){ 'c', d->major, d->minor };
+	}
+	return n;
+}
+
+static int apply(const struct usnic *u, struct devices *d, uint32_t rank, struct err *e)
+{
+	struct devices_node nodes[DEVICES_GRANT_MAX + 1];
+	const size_t n = nodes_of(u, rank, nodes);
+
+	if (n > DEVICES_GRANT_MAX)
+		return err_set(e, "--usnic: more than %d different devices for one step and node",
+			       DEVICES_GRANT_MAX);
+	return devices_apply(d, u->c->confine & CONFINE_STRICT ? DEVICES_STRICT : DEVICES_OTHERS,
+			     nodes, n, e);
+}
+
+static int narrow(struct usnic *u, uint32_t task, pid_t pid, struct err *e)
+{
+	struct devices *own;
+	int rc;
+
+	if (!(u->c->confine & CONFINE_USNIC))
+		return 0;
+	if (!u->rules) {
+		u->rules = devices_open(pid, DEVICES_STEP, e);
+		if (!u->rules || apply(u, u->rules, nranks(u), e) < 0)
+			return -1;
+	}
+	if (u->spec.per_node || u->ntasks == 1)
+		return 0;
+	own = devices_open(pid, DEVICES_TASK, e);
+	rc = own ? apply(u, own, task, e) : -1;
+	devices_close(own);
+	return rc;
+}
+
+static int make_nodes(const struct usnic *u, uint32_t rank, struct granted *g, struct err *e)
+{
+	g->nodes = calloc(u->spec.count + 1, sizeof(*g->nodes));
+	for (uint32_t k = 0; g->nodes && k < u->spec.count; k++) {
+		const struct hwmap_device *d =
+			hwmap_device(u->map, u->choice.grants[rank * u->spec.count + k].device);
+
+		if (asprintf(&g->nodes[k], DEVVIEW_DIR "/%s", d->uverbs) < 0) {
+			g->nodes[k] = NULL;
+			break;
+		}
+		g->nnodes++;
+	}
+	return g->nnodes == u->spec.count ? 0 : err_set(e, "out of memory");
+}
+
+static int make_env(const struct usnic *u, uint32_t rank, struct granted *g, struct err *e)
+{
+	const struct hwmap_device *devices[USNIC_COUNT_MAX];
+
+	for (uint32_t k = 0; k < u->spec.count; k++)
+		devices[k] =
+			hwmap_device(u->map, u->choice.grants[rank * u->spec.count + k].device);
+	return usnic_env_make(u->c->usnic_env, devices, u->spec.count, &g->env, &g->nenv, &g->hints,
+			      &g->nhints, e);
+}
+
+static int make_lines(struct usnic *u, struct granted *g, struct err *e)
+{
+	const struct usnic_said said = {
+		.map = u->map,
+		.spec = &u->spec,
+		.choice = &u->choice,
+		.used = u->used,
+		.ntasks = u->ntasks,
+		.strict = u->c->preflight == PREFLIGHT_STRICT,
+		.warn = u->c->preflight != PREFLIGHT_OFF,
+	};
+	uint32_t *gtasks;
+	const struct hwmap_cpus **ranks;
+	int rc = -1;
+
+	if (u->explained)
+		return 0;
+	u->explained = true;
+	gtasks = calloc(u->ntasks, sizeof(*gtasks));
+	ranks = calloc(u->ntasks, sizeof(void *));
+	for (uint32_t i = 0; gtasks && ranks && i < u->ntasks; i++) {
+		gtasks[i] = u->tasks[i].gtask;
+		ranks[i] = u->tasks[i].bound ? &u->tasks[i].cpus : NULL;
+	}
+	if (gtasks && ranks)
+		rc = usnic_explain(&said, gtasks, ranks, &g->lines, &g->nlines, e);
+	else
+		err_set(e, "out of memory");
+	free(gtasks);
+	free(ranks);
+	return rc;
+}
+
+int usnic_ready(struct usnic *u, uint32_t task, pid_t pid, struct granted *ret, struct err *e)
+{
+	struct granted g = { .preflight = u->c->preflight };
+	const uint32_t rank = u->spec.per_node ? 0 : task;
+
+	if (task >= u->ntasks)
+		return err_set(e, "task %u of %u is ready", task, u->ntasks);
+	if (narrow(u, task, pid, e) < 0 || make_env(u, rank, &g, e) < 0 ||
+	    make_nodes(u, rank, &g, e) < 0 || make_lines(u, &g, e) < 0) {
+		granted_done(&g);
+		return -1;
+	}
+	*ret = g;
+	return 0;
+}
+
+/* ---- the end ---- */
+
+void usnic_release(struct usnic *u)
+{
+	const struct lease_watch w = { .stepd = u->stepd };
+
+	(void)lease_release(&u->lease, &w);
+	u->waits = false;
+}
+
+void usnic_end(struct usnic *u)
+{
+	if (!u)
+		return;
+	usnic_release(u);
+	for (uint32_t i = 0; u->tasks && i < u->ntasks; i++)
+		sys_close(&u->tasks[i].view);
+	free(u->tasks);
+	hwmap_choice_done(&u->choice);
+	hwmap_free(u->map);
+	devices_close(u->rules);
+	free(u->used);
+	sys_close(&u->cgroup);
+	sys_close(&u->leases);
+	free(u);
+}

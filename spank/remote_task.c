@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The hooks of a task: into the container, as root, and what is left to do as the user. */
+#define _GNU_SOURCE 1
+#include "remote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../helper/devview.h"
+#include "remote_impl.h"
+
+/* Order of the descriptors in struct client_joined. */
+enum { MNT, NET, IPC, UTS, USER, DEVICES };
+
+void remote_say(enum remote_topic topic, const char *text)
+{
+	if (remote_step.said && (atomic_fetch_or(remote_step.said, topic) & topic))
+		return;
+	slurm_spank_log("berth: %s: %s", remote_step.node ? remote_step.node : "this node", text);
+}
+
+int remote_fail(const char *text)
+{
+	remote_say(SAY_FAILURE, text);
+	return -1;
+}
+
+/* --- task_init_privileged --- */
+
+/* An fd of this task's mount namespace where it is not slurmstepd's (job_container). */
+static int other_mntns(int *ret, struct err *e)
+{
+	struct stat st;
+
+	*ret = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (*ret < 0 || fstat(*ret, &st) < 0)
+		return err_sys(e, errno, "cannot open the task's mount namespace");
+	if (st.st_ino == remote_step.mntns.st_ino && st.st_dev == remote_step.mntns.st_dev) {
+		close(*ret);
+		*ret = -1;
+	}
+	return 0;
+}
+
+static int enter(const struct client_joined *in, struct err *e)
+{
+	static const struct {
+		int which, type;
+		const char *name;
+	} order[] = { { NET, CLONE_NEWNET, "network" },
+		      { IPC, CLONE_NEWIPC, "IPC" },
+		      { UTS, CLONE_NEWUTS, "host name" },
+		      { MNT, CLONE_NEWNS, "mount" } }; /* last: /proc is another one then */
+
+	if (in->ns[MNT] < 0)
+		return err_set(e, "the container helper sent no mount namespace");
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (in->ns[order[i].which] >= 0 && setns(in->ns[order[i].which], order[i].type) < 0)
+			return err_sys(e, errno, "cannot enter the container's %s namespace",
+				       order[i].name);
+	if (in->ns[DEVICES] >= 0 && devview_attach(in->ns[DEVICES], e) < 0)
+		return -1;
+	/* 22.05 goes on in whatever directory this hook leaves */
+	if (chdir("/") < 0)
+		return err_sys(e, errno, "cannot enter the container's root directory");
+	return 0;
+}
+
+/* Slurm looks the command up with this PATH, inside. */
+static int take_environment(spank_t sp, const struct joined *j, struct err *e)
+{
+	for (uint32_t i = 0; i < j->nenv; i++) {
+		char *eq = strchr(j->env[i], '=');
+		spank_err_t rc;
+
+		if (!eq)
+			continue;
+		*eq = '\0';
+		rc = spank_setenv(sp, j->env[i], eq + 1, 1);
+		if (rc != ESPANK_SUCCESS)
+			return err_set(e, "Slurm does not take the image's variable %s: error %d",
+				       j->env[i], (int)rc);
+	}
+	return 0;
+}
+
+/* Become part of the container that the helper has given. */
+static int take_container(spank_t sp, struct client_joined *in, struct err *e)
+{
+	if (enter(in, e) < 0 || (in->j.memlock && remote_devices_memlock(sp, in->j.memlock, e) < 0))
+		return -1;
+	/* on the host a task is what it is without Berth, but for its devices */
+	if (remote_step.container &&
+	    (take_environment(sp, &in->j, e) < 0 || lockdown_privileges(e) < 0))
+		return -1;
+	remote_step.cwd = in->j.cwd;
+	in->j.cwd = NULL;
+	remote_step.userns = in->ns[USER];
+	in->ns[USER] = -1;
+	if (in->j.note)
+		remote_say(SAY_NOTE, in->j.note);
+	return 0;
+}
+
+static int joined(spank_t sp, enum client_answer answer, struct client_joined *in, const char *why,
+		  struct err *e)
+{
+	switch (answer) {
+	case CLIENT_JOINED:
+		if (take_container(sp, in, e) == 0)
+			return 0;
+		break;
+	case CLIENT_FAILED:
+		if (why)
+			err_set(e, "%s", why);
+		else
+			return -1; /* another task has said it */
+		break;
+	case CLIENT_DEAD:
+		err_set(e, "the container helper ended before the step started; see slurmd's log");
+		break;
+	case CLIENT_TIMEOUT:
+		err_set(e,
+			"the container was not ready after %d s; see slurmd's log, or raise "
+			"timeout= in plugstack.conf",
+			remote_step.join_timeout_ms / 1000);
+		break;
+	case CLIENT_SIGNAL: return -1;
+	case CLIENT_BROKEN: break;
+	}
+	return remote_fail(e->text);
+}
+
+void remote_end_by(int sig)
+{
+	sigset_t set;
+
+	signal(sig, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	raise(sig);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+int remote_task_privileged(spank_t sp)
+{
+	enum client_answer answer;
+	struct client_joined in;
+	struct err e = { "" };
+	char *why = NULL;
+	int mntns, rc, sig = 0;
+
+	if (!remote_step.active)
+		return 0;
+	if (remote_step.failure.text[0])
+		return remote_fail(remote_step.failure.text);
+	if (spank_get_item(sp, S_TASK_ID, &remote_step.task) != ESPANK_SUCCESS)
+		return remote_fail("Slurm does not tell the task's number");
+	if (!remote_step.container && !remote_step.usnic) { /* nothing to enter */
+		remote_step.entered = true;
+		return 0;
+	}
+	if (other_mntns(&mntns, &e) < 0)
+		return remote_fail(e.text);
+	answer = client_join(&remote_step.client, remote_step.task, mntns,
+			     remote_step.join_timeout_ms, &in, &why, &sig, &e);
+	if (answer == CLIENT_SIGNAL)
+		remote_end_by(sig);
+	rc = joined(sp, answer, &in, why, &e);
+	remote_step.entered = rc == 0;
+	if (mntns >= 0)
+		close(mntns);
+	client_joined_done(&in);
+	free(why);
+	return rc;
+}
+
+/* --- task_init --- */
+
+/* Only a directory inside counts: getcwd's path begins with '/' there. */
+static bool enter_cwd(const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+				.resolve = RESOLVE_NO_MAGICLINKS };
+	char seen[PATH_MAX];
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+	bool inside;
+
+	if (fd < 0)
+		return false;
+	inside = fchdir(fd) == 0 && getcwd(seen, sizeof(seen)) && seen[0] == '/';
+	close(fd);
+	return inside;
+}
+
+/*
+ * The job's directory may be one that only the container has: in the image, or in the
+ * job's own /tmp.  slurmstepd could not enter it, but this task of it just has.
+ */
+static bool cwd_is_inside(void)
+{
+	char here[PATH_MAX];
+
+	return remote_step.cwd_stand_in && !remote_step.workdir && getcwd(here, sizeof(here)) &&
+	       here[0] == '/' && here[1] && strcmp(here, REMOTE_STAND_IN) != 0;
+}
+
+static int take_cwd(struct err *e)
+{
+	struct err line = { "" };
+
+	if (cwd_is_inside())
+		return 0;
+	if (remote_step.workdir && !enter_cwd(remote_step.cwd ? remote_step.cwd : ""))
+		return err_set(e,
+			       "--container-workdir=%.200s: no such directory in the container, or "
+			       "not yours to enter",
+			       remote_step.cwd ? remote_step.cwd : "");
+	if (!remote_step.cwd || !enter_cwd(remote_step.cwd)) {
+		if (chdir("/") < 0)
+			return err_sys(e, errno, "cannot enter the container's root directory");
+		err_set(&line,
+			"cannot enter the working directory %s in the container, starting in /",
+			remote_step.cwd ? remote_step.cwd : "");
+	} else if (remote_step.cwd_unnamed && !remote_step.workdir) {
+		err_set(&line,
+			"the job's working directory is removed or has control characters in "
+			"its name, starting in %s",
+			remote_step.cwd);
+	}
+	if (line.text[0])
+		remote_say(SAY_CWD, line.text);
+	return 0;
+}
+
+/* PWD, where it names another directory than the one that the task is in. */
+static void correct_pwd(spank_t sp)
+{
+	char pwd[PATH_MAX], here[PATH_MAX];
+	struct stat named, actual;
+
+	if (spank_getenv(sp, "PWD", pwd, sizeof(pwd)) != ESPANK_SUCCESS ||
+	    !getcwd(here, sizeof(here)) || here[0] != '/')
+		return;
+	if (stat(pwd, &named) < 0 || stat(".", &actual) < 0 || named.st_dev != actual.st_dev ||
+	    named.st_ino != actual.st_ino)
+		spank_setenv(sp, "PWD", here, 1);
+}
+
+/* PMI-1 and PMI-2 talk over a socket that the task inherits; its number is in the environment. */
+static int pmi_socket(spank_t sp)
+{
+	char text[16], *end;
+	struct stat st;
+	long fd;
+
+	if (spank_getenv(sp, "PMI_FD", text, sizeof(text)) != ESPANK_SUCCESS || !text[0])
+		return -1;
+	fd = strtol(text, &end, 10);
+	if (*end || fd < 3 || fd > INT_MAX || fstat((int)fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return -1;
+	return (int)fd;
+}
+
+static int task_init(spank_t sp, struct err *e)
+{
+	if (remote_step.container && lockdown_check(&remote_step.ids, e) < 0)
+		return -1;
+	if (remote_step.confined) {
+		if (remote_devices_take(sp, e) < 0)
+			return -1;
+	} else if (!client_say(&remote_step.client, MSG_READY, NULL)) {
+		return err_set(e, "the container helper ended before the task started; see "
+				  "slurmd's log");
+	}
+	if (!remote_step.container)
+		return 0;
+	if (remote_step.userns >= 0) {
+		if (setns(remote_step.userns, CLONE_NEWUSER) < 0)
+			return err_sys(e, errno, "cannot enter the container's user namespace");
+		if (lockdown_userns(e) < 0)
+			return -1;
+	}
+	if (take_cwd(e) < 0)
+		return -1;
+	correct_pwd(sp);
+	return lockdown_fds(pmi_socket(sp), e);
+}
+
+int remote_task_init(spank_t sp)
+{
+	struct err e = { "" };
+
+	if (!remote_step.active || (remote_step.entered && task_init(sp, &e) == 0))
+		return 0;
+	/*
+	 * Slurm ignores a hook that fails where plugstack.conf says "optional", and
+	 * would run the command as it is.
+	 */
+	if (remote_step.entered && e.text[0])
+		remote_fail(e.text);
+	_exit(1);
+}
