@@ -12,8 +12,10 @@ deps_of() {
         # in a root of tests/matrix: what berth's programs need there, and tests that compile a tool
         root) printf '%s\n' libjson-c5 libhwloc15 'libnl-3-200|libnl-3-200t64' erofsfuse gcc libc6-dev python3 ;;
         matrix) printf '%s\n' debootstrap debian-archive-keyring ;;
-        node) printf '%s\n' gcc make kmod xz-utils cpio busybox-static debian-archive-keyring libelf1 rdma-core ibverbs-utils \
-            perftest pciutils 'hwloc-nox|hwloc' iproute2 util-linux procps ;;
+        node)
+            printf '%s\n' gcc libc6-dev make kmod xz-utils cpio busybox-static debian-archive-keyring libelf1 iproute2 \
+                rdma-core ibverbs-utils perftest pciutils 'hwloc-nox|hwloc' util-linux procps
+            ;;
         images) printf '%s\n' debootstrap python3 busybox-static musl-tools libopenmpi-dev libmpich-dev ;;
         esac
     done
