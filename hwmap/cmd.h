@@ -29,6 +29,7 @@ enum cmd_verb {
 	VERB_TREE,
 	VERB_GRES,
 	VERB_CDI,
+	VERB_MAP,
 	VERB_CAPTURE,
 	VERB_END,
 };
@@ -79,6 +80,8 @@ int cmd_pick(const struct cmd_options *o, const struct cmd_node *n, struct err *
 int cmd_tree(const struct cmd_options *o, const struct cmd_node *n, struct err *e);
 int cmd_gres(const struct cmd_options *o, const struct cmd_node *n, struct err *e);
 int cmd_cdi(const struct cmd_options *o, const struct cmd_node *n, struct err *e);
+
+int cmd_map(const struct cmd_options *o, const struct cmd_node *n, struct err *e);
 
 /* Scans by itself, to see what is read; notes as hwmap_scan gives them. */
 int cmd_capture(const struct cmd_options *o, struct hwmap_notes *notes, struct err *e);

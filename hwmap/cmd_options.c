@@ -24,6 +24,7 @@ static const struct {
 	[VERB_TREE] = { "tree", "a picture of packages, NUMA nodes, bridges and NICs" },
 	[VERB_GRES] = { "gres", "lines for Slurm's gres.conf" },
 	[VERB_CDI] = { "cdi", "a CDI specification, for podman and other container engines" },
+	[VERB_MAP] = { "map", "the map itself, for a file that --map and Berth's map= take" },
 	[VERB_CAPTURE] = { "capture",
 			   "copy what was read, to attach to a report: DIR or FILE.tar" },
 };
@@ -93,7 +94,7 @@ void cmd_options_help(void)
 {
 	char left[40];
 
-	puts("Usage: berth-hwmap [list|tree|gres|cdi] [OPTION...]\n"
+	puts("Usage: berth-hwmap [list|tree|gres|cdi|map] [OPTION...]\n"
 	     "       berth-hwmap pick --cpus=LIST [--cpus=LIST...] [OPTION...]\n"
 	     "       berth-hwmap capture [OPTION...] DIR|FILE.tar\n\n"
 	     "Shows which user-space NICs this node has, and who should get which. Changes nothing.\n");

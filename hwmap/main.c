@@ -75,7 +75,7 @@ static int main_answer(const struct cmd_options *o, struct hwmap_notes *notes, s
 	static int (*const run[])(const struct cmd_options *, const struct cmd_node *,
 				  struct err *) = {
 		[VERB_LIST] = cmd_list, [VERB_PICK] = cmd_pick, [VERB_TREE] = cmd_tree,
-		[VERB_GRES] = cmd_gres, [VERB_CDI] = cmd_cdi,
+		[VERB_GRES] = cmd_gres, [VERB_CDI] = cmd_cdi,	[VERB_MAP] = cmd_map,
 	};
 	struct cmd_node node = { NULL, { 0 } };
 	/* a capture has no leases, but where they are told */

@@ -159,3 +159,18 @@ load common
     ok
     [[ $(json 'len(j), len({d["nic"] for d in j})') == "(1040, 16)" ]]
 }
+
+@test "map: what it prints is read by --map, and by nobody as text" {
+    for m in c240 kinds big laptop; do
+        on "$m" list --json
+        before=$status$output
+        "$HWMAP" map --sysfs "$(machine "$m")" >"$BATS_TEST_TMPDIR/map"
+        hwmap list --json --quiet --map "$BATS_TEST_TMPDIR/map"
+        [[ $status$output == "$before" ]]
+    done
+    on c240 map --json
+    fails 2 "redirect it"
+    head -c -1 "$BATS_TEST_TMPDIR/map" >"$BATS_TEST_TMPDIR/short"
+    hwmap list --map "$BATS_TEST_TMPDIR/short"
+    [[ $status == 3 && -z $output ]]
+}
