@@ -43,14 +43,14 @@ count() {
 }
 
 # bats_select FILTER [DIR...]: BATS_FILES and BATS_ARGS, for run_bats: all below tests/DIR (default cluster), or the files
-# in whose name FILTER is (none for `unit` and `bench`, those of tests/node for `node`), or the tests whose name matches.
+# in whose name FILTER is (none for `unit`, `fuzz` and `bench`, those of tests/node for `node`), or the tests whose name matches.
 bats_select() {
     local filter=$1 f dir all=()
     shift
     for dir in "${@:-cluster}"; do all+=("$BERTH_TOP/tests/$dir"/*.bats); done
     BATS_FILES=() BATS_ARGS=()
     case $filter in
-    unit | bench) return 0 ;;
+    unit | fuzz | bench) return 0 ;;
     node) BATS_FILES=("$BERTH_TOP"/tests/node/*.bats); return 0 ;;
     esac
     for f in "${all[@]}"; do [[ -z $filter || ${f##*/} == *"$filter"* ]] && BATS_FILES+=("$f"); done
