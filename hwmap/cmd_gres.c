@@ -3,6 +3,8 @@
  * What Slurm wants of gres.conf (src/common/gres.c, later src/interfaces/gres.c):
  *   - lines of one name have all a File or none, and all a Type or none; without File, two
  *     lines need a Type;
+ *   - of two lines with the same Type and without File slurmctld counts the last alone, so there
+ *     is one for each Type; and it uses Cores with File only;
  *   - Count, beside File, is the number of files, so a node that several VFs share can't be
  *     named; Flags=CountOnly says that no gres plugin is looked for;
  *   - Cores are Slurm's own numbers: cores in hwloc's order, counted from 0, whatever the
@@ -21,10 +23,10 @@
 #define GRES_FILES_MAX 1024
 #define UVERBS "uverbs"
 
-/* Devices that differ in nothing that Slurm is told. */
+/* Devices that Slurm does not tell apart. */
 struct gres_line {
 	char type[HWMAP_NAME_MAX];
-	struct hwmap_cpus cores; /* Slurm's indexes; none: all */
+	struct hwmap_cpus cores; /* Slurm's indexes; none: nobody knows */
 	struct hwmap_cpus nodes; /* N of each uverbsN */
 	uint32_t count;
 };
@@ -73,31 +75,36 @@ static void gres_type(const struct hwmap_device *d, char type[HWMAP_NAME_MAX])
 			*p = '_';
 }
 
-/* The cores with one of d's CPUs; none where that is no choice: all of them, or unknown. */
+/* The cores with one of d's CPUs. */
 static void gres_cores(hwloc_topology_t t, const struct hwmap_device *d, struct hwmap_cpus *ret)
 {
 	hwloc_obj_type_t type =
 		hwloc_get_nbobjs_by_type(t, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
-	struct hwmap_cpus cores = { { 0 } };
-	unsigned total = 0, near = 0;
+	unsigned core = 0;
 
-	for (hwloc_obj_t o = NULL; (o = hwloc_get_next_obj_by_type(t, type, o)) != NULL; total++) {
+	*ret = (struct hwmap_cpus){ { 0 } };
+	for (hwloc_obj_t o = NULL; (o = hwloc_get_next_obj_by_type(t, type, o)) != NULL; core++) {
 		unsigned cpu;
-		bool in = false;
 
-		hwloc_bitmap_foreach_begin(cpu, o->cpuset) in = in || hwmap_cpus_has(&d->cpus, cpu);
+		hwloc_bitmap_foreach_begin(cpu, o->cpuset) if (hwmap_cpus_has(&d->cpus, cpu))
+			hwmap_cpus_set(ret, core);
 		hwloc_bitmap_foreach_end();
-		if (in) {
-			hwmap_cpus_set(&cores, total);
-			near++;
-		}
 	}
-	*ret = near < total ? cores : (struct hwmap_cpus){ { 0 } };
 }
 
 static bool cpus_equal(const struct hwmap_cpus *a, const struct hwmap_cpus *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* Of all: none, if one of them is none. */
+static void cpus_join(struct hwmap_cpus *all, const struct hwmap_cpus *more)
+{
+	static const struct hwmap_cpus none;
+	bool known = !cpus_equal(all, &none) && !cpus_equal(more, &none);
+
+	for (size_t i = 0; i < sizeof(all->bits) / sizeof(all->bits[0]); i++)
+		all->bits[i] = known ? all->bits[i] | more->bits[i] : 0;
 }
 
 static void gres_add(struct gres *g, hwloc_topology_t t, const struct hwmap_device *d)
@@ -109,10 +116,11 @@ static void gres_add(struct gres *g, hwloc_topology_t t, const struct hwmap_devi
 	gres_cores(t, d, &new.cores);
 	for (i = 0; i < g->n; i++)
 		if (strcmp(g->line[i].type, new.type) == 0 &&
-		    cpus_equal(&g->line[i].cores, &new.cores))
+		    (!g->files || cpus_equal(&g->line[i].cores, &new.cores)))
 			break;
 	if (i == g->n)
 		g->line[g->n++] = new;
+	cpus_join(&g->line[i].cores, &new.cores);
 	g->line[i].count += d->slots;
 	if (g->files)
 		hwmap_cpus_set(&g->line[i].nodes, (unsigned)gres_node_number(d));

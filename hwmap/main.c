@@ -79,7 +79,7 @@ static int main_answer(const struct cmd_options *o, struct hwmap_notes *notes, s
 	};
 	struct cmd_node node = { NULL, { 0 } };
 	/* a capture has no leases, but where they are told */
-	const char *usual = o->source.sysfs ? NULL : HELD_STATE_DIR;
+	const char *usual = o->source.sysfs || o->source.topology ? NULL : HELD_STATE_DIR;
 	struct hwmap *m = NULL;
 	int rc;
 

@@ -66,6 +66,7 @@ slurmd_takes() {
     lines "$1" >"$d/gres.conf"
     grep -vE '^(PlugStackConfig|GresTypes)=' "$BERTH_W/conf/slurm.conf" |
         sed -E "s/^(NodeName=.*) Gres=.*/\1/; s/^NodeName=.*/& Gres=$(node_gres <"$d/gres.conf")/" >"$d/slurm.conf"
+    echo GresTypes=usnic >>"$d/slurm.conf"
     # shellcheck disable=SC2016 # for the inner shell
     run unshare --mount --propagation private sh -c '
         mount -t tmpfs tmpfs /mnt && mkdir /mnt/infiniband || exit

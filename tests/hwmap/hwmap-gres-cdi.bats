@@ -13,7 +13,7 @@ load common
 @test "gres: --no-files counts, --name" {
     on eight-rail gres --no-files --name nic
     ok
-    has 'Name=nic Type=mlx5_core Count=4 Cores=0-31 Flags=CountOnly'
+    has 'Name=nic Type=mlx5_core Count=8 Cores=0-63 Flags=CountOnly'
     hasnt File=
 }
 
@@ -47,8 +47,13 @@ load common
     done
     hwmap gres --sysfs "$dir"
     ok
-    has 'Count=128 Cores=0-3 '
-    has 'Count=128 Cores=4-7 '
+    has 'Count=256 Cores=0-7 '
+    # without one of the packages' NICs
+    rm "$dir"/class/infiniband/usnic_[23] "$dir"/class/infiniband_verbs/uverbs[23]
+    for n in 0 1; do echo 0 >"$dir/class/infiniband/usnic_$n/device/sriov_numvfs"; done
+    hwmap gres --sysfs "$dir" --json
+    ok
+    [[ $(json '[l["cores"] for l in j if l["count"] == 128]') == "['0-3']" ]]
 }
 
 # cdi_check: the output against the rules of the CDI specification's schema.json, and of its parser for names.
