@@ -93,8 +93,8 @@ struct hwmap_notes {
 void hwmap_notes_done(struct hwmap_notes *n);
 
 /*
- * Read a node.  What can't be read is noted and left out; -1 only when not even the CPUs
- * are known, or memory is out.  The caller frees *ret with hwmap_free.  notes may be NULL; else
+ * Read a node, again if devices come or go meanwhile.  What can't be read is noted and left
+ * out; -1 only when not even the CPUs are known, or memory is out.  The caller frees *ret with hwmap_free.  notes may be NULL; else
  * what was in it is overwritten, and the caller frees it with hwmap_notes_done, after -1, too.
  */
 int hwmap_scan(const struct hwmap_source *src, struct hwmap **ret, struct hwmap_notes *notes,

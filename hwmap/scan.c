@@ -11,6 +11,8 @@
 #include "topo.h"
 #include "topo_io.h"
 
+#define SCAN_TRIES 10
+
 /* A device on its way into the map. */
 struct scan_item {
 	struct scan_fn *fn; /* NULL: soft */
@@ -332,18 +334,14 @@ void scan_done(struct scan *s)
 	sysfs_close(&s->sysfs);
 }
 
-int hwmap_scan(const struct hwmap_source *src, struct hwmap **ret, struct hwmap_notes *notes,
-	       struct err *e)
+static int scan_once(const struct hwmap_source *src, struct hwmap **ret, struct hwmap_notes *notes,
+		     struct err *e)
 {
 	struct scan s = { .notes = notes, .src = src, .live = !src->sysfs && !src->topology };
 	char stamp[HWMAP_STAMP_MAX] = "";
 	struct topo *t = NULL;
 	int rc;
 
-	if (notes) {
-		notes->lines = NULL;
-		notes->n = 0;
-	}
 	if (s.live)
 		hwmap_stamp(stamp);
 	/* another machine's topology goes with no /sys of this one */
@@ -359,4 +357,32 @@ int hwmap_scan(const struct hwmap_source *src, struct hwmap **ret, struct hwmap_
 	topo_free(t);
 	scan_done(&s);
 	return rc;
+}
+
+/* Half a device, seen while it came or went, is no answer: look again. */
+int hwmap_scan(const struct hwmap_source *src, struct hwmap **ret, struct hwmap_notes *notes,
+	       struct err *e)
+{
+	struct hwmap *m = NULL;
+
+	if (notes) {
+		notes->lines = NULL;
+		notes->n = 0;
+	}
+	for (int tries = 1;; tries++) {
+		if (scan_once(src, &m, notes, e) < 0)
+			return -1;
+		if (!m->stamp[0] || hwmap_fresh(m))
+			break;
+		if (tries == SCAN_TRIES) {
+			notes_add(notes, "devices came and went all the time: some may be "
+					 "described by half");
+			break;
+		}
+		hwmap_free(m);
+		if (notes)
+			hwmap_notes_done(notes);
+	}
+	*ret = m;
+	return 0;
 }
