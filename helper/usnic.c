@@ -15,6 +15,7 @@
 #include "devices.h"
 #include "devview.h"
 #include "lease.h"
+#include "rdmabusy.h"
 #include "sys.h"
 #include "usnicenv.h"
 #include "usnicexplain.h"
@@ -184,6 +185,26 @@ int usnic_view(struct usnic *u, uint32_t task, struct err *e)
 	return t->view;
 }
 
+/*
+ * lease_watch: has somebody a device open whose lease nobody holds?  Only of a device with one
+ * slot can the kernel's count tell: that of a pooled one has those of living leases in it, and
+ * there the driver itself gives a VF to one process.
+ */
+static int busy(const struct lease_record *rec, void *arg)
+{
+	const struct usnic *u = arg;
+	char name[LEASE_DEVICE_MAX];
+
+	for (size_t i = 0; i < hwmap_ndevices(u->map); i++) {
+		const struct hwmap_device *d = hwmap_device(u->map, i);
+
+		if (d->slots == 1 && d->ibdev[0] && lease_record_device(d, name) == 0 &&
+		    strcmp(name, rec->device) == 0)
+			return rdmabusy_contexts(d->ibdev) != 0;
+	}
+	return 0;
+}
+
 /* 0: chosen, or waiting. */
 static int try(struct usnic *u, struct err *e)
 {
@@ -198,7 +219,7 @@ static int try(struct usnic *u, struct err *e)
 		.step = u->r->step_id,
 		.uid = u->r->uid,
 		.cgroup = u->cgroup,
-		.watch = { .stepd = u->stepd },
+		.watch = { .busy = busy, .arg = u, .stepd = u->stepd },
 		.alive = -1,
 	};
 
@@ -422,7 +443,7 @@ int usnic_ready(struct usnic *u, uint32_t task, pid_t pid, struct granted *ret, 
 
 void usnic_release(struct usnic *u)
 {
-	const struct lease_watch w = { .stepd = u->stepd };
+	const struct lease_watch w = { .busy = busy, .arg = u, .stepd = u->stepd };
 
 	(void)lease_release(&u->lease, &w);
 	u->waits = false;
