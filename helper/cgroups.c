@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -298,6 +299,50 @@ int cgroups_open_devices(pid_t pid, bool task)
 		return -1;
 	}
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* The text is /proc/PID/cgroup and is written to. The part of the path below the step, "" for none. */
+static const char *task_path(char *text, bool v2)
+{
+	char *save = NULL;
+
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *a = strchr(line, ':'), *b = a ? strchr(a + 1, ':') : NULL, *task;
+		size_t n;
+
+		if (!b)
+			continue;
+		*b = '\0';
+		if (v2 ? a[1] != '\0' : !has_word(a + 1, "devices", ','))
+			continue;
+		n = step_length(b + 1);
+		task = n ? strstr(b + 1 + n, "/task_") : NULL;
+		if (!task)
+			return "";
+		task[1 + strcspn(task + 1, "/")] = '\0';
+		return b + 1 + n + 1;
+	}
+	return "";
+}
+
+int cgroups_open_task(pid_t pid, int step, bool v2)
+{
+	char path[32];
+	const char *below;
+	size_t len;
+	char *text;
+	int fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	text = sys_read_at(AT_FDCWD, path, PROC_FILE_MAX, &len);
+	below = text ? task_path(text, v2) : "";
+	if (below[0])
+		fd = sys_openat2(step, below, O_RDONLY | O_DIRECTORY, 0,
+				 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+	else
+		errno = ENOENT;
+	free(text);
+	return fd;
 }
 
 /* v1: signal what is listed in dir and one level below (task_N). Number of processes seen. */

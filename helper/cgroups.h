@@ -52,6 +52,12 @@ int cgroups_open_devices(pid_t pid, bool task);
 int cgroups_find_devices(char *cgroup, const char *mountinfo, bool task,
 			 char ret_path[CGROUPS_PATH_MAX]);
 
+/*
+ * The cgroup of the task that pid is, below the step's own device cgroup (an open directory
+ * of v1's devices hierarchy, or v2's).  O_DIRECTORY fd, or -1 with errno.
+ */
+int cgroups_open_task(pid_t pid, int step, bool v2);
+
 /* Kill every process in the cgroup dir and below, thawing it first. */
 void cgroups_kill(int dir);
 

@@ -67,13 +67,33 @@ struct devices *devices_open(pid_t pid, enum devices_level level, struct err *e)
 	return d;
 }
 
+struct devices *devices_open_task(const struct devices *step, pid_t pid, struct err *e)
+{
+	struct devices *d;
+	int dir = cgroups_open_task(pid, step->dir, step->v2);
+
+	if (dir < 0) {
+		err_sys(e, errno, "cannot restrict devices of process %d: it is no task of %s", pid,
+			step->name);
+		return NULL;
+	}
+	d = devices_open_at(dir, e);
+	sys_close(&dir);
+	return d;
+}
+
 /* The plan for the drivers that the kernel has now. */
 static int plan_now(const struct devices *d, struct devices_plan *ret, struct err *e)
 {
 	size_t len;
-	char *majors = sys_read_at(AT_FDCWD, "/proc/devices", PROC_MAX, &len);
-	char *misc = sys_read_at(AT_FDCWD, "/proc/misc", PROC_MAX, &len);
-	int rc = majors && misc ? 0 : err_sys(e, errno, "cannot read /proc/devices and /proc/misc");
+	char *majors, *misc;
+	int rc;
+
+	if (d->mode == DEVICES_LISTED) /* no driver's numbers are looked up */
+		return devices_plan_make(ret, d->mode, d->granted, d->n, "", "", e);
+	majors = sys_read_at(AT_FDCWD, "/proc/devices", PROC_MAX, &len);
+	misc = sys_read_at(AT_FDCWD, "/proc/misc", PROC_MAX, &len);
+	rc = majors && misc ? 0 : err_sys(e, errno, "cannot read /proc/devices and /proc/misc");
 
 	if (rc == 0)
 		rc = devices_plan_make(ret, d->mode, d->granted, d->n, majors, misc, e);

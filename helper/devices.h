@@ -31,6 +31,9 @@ enum devices_mode {
 	DEVICES_OTHERS,
 	/* All but null zero full random urandom tty ptmx pts/N fuse, and the granted. */
 	DEVICES_STRICT,
+	/* Exactly the devices that are given instead of the granted: for a task of a step that
+	   has rules already, what other tasks were granted. */
+	DEVICES_LISTED,
 };
 
 enum devices_level {
@@ -46,6 +49,9 @@ struct devices; /* a cgroup, and what was applied to it */
  * *e, also where pid is in no Slurm step (v1 without ConstrainDevices).
  */
 struct devices *devices_open(pid_t pid, enum devices_level level, struct err *e);
+
+/* The same for the task that pid is, of a step that is open already; cheaper. */
+struct devices *devices_open_task(const struct devices *step, pid_t pid, struct err *e);
 
 /* The same for a cgroup directory, v1's devices hierarchy or v2. dir stays the caller's. */
 struct devices *devices_open_at(int dir, struct err *e);

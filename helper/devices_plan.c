@@ -165,14 +165,17 @@ int devices_plan_make(struct devices_plan *ret, enum devices_mode mode,
 		      const struct devices_node *granted, size_t n, const char *proc_devices,
 		      const char *proc_misc, struct err *e)
 {
-	struct devices_plan p = { .allow_rest = mode == DEVICES_OTHERS };
+	struct devices_plan p = { .allow_rest = mode != DEVICES_STRICT };
 
 	if (n > DEVICES_GRANT_MAX)
 		return err_set(e, "%zu devices for a step; at most %d", n, DEVICES_GRANT_MAX);
 	for (size_t i = 0; i < n; i++)
 		if (grant(&p, &granted[i], proc_devices, e) < 0)
 			return -1;
-	if (mode == DEVICES_OTHERS) {
+	if (mode == DEVICES_LISTED) {
+		for (size_t i = 0; i < p.n; i++)
+			p.rule[i].allow = false;
+	} else if (mode == DEVICES_OTHERS) {
 		if (guard(&p, proc_devices, proc_misc, e) < 0)
 			return -1;
 	} else {

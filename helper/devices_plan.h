@@ -52,7 +52,7 @@ struct devices_plan_tops {
 };
 
 /*
- * The rules of mode for n granted nodes on a kernel whose /proc/devices and /proc/misc
+ * The rules of mode for n granted (DEVICES_LISTED: denied) nodes on a kernel whose /proc/devices and /proc/misc
  * have these texts (NUL-terminated).  0 or -1 with *e: too many rules, or a node that is
  * never granted (umad, issm, or a number that no device can have).
  */

@@ -312,7 +312,7 @@ static int check_granted(const struct checking *c, const char *who)
 {
 	char text[DEVICES_PLAN_TEXT];
 
-	for (size_t i = 0; i < c->d->n; i++) {
+	for (size_t i = 0; i < c->d->n && c->d->mode != DEVICES_LISTED; i++) {
 		const struct devices_node *g = &c->d->granted[i];
 		struct devices_plan_entry x = { g->type, g->major, g->minor,
 						DEVICES_PLAN_R | DEVICES_PLAN_W };
@@ -344,7 +344,7 @@ int devices_v1_check(struct devices *d, struct err *e)
 	return rc;
 }
 
-int devices_v1_apply(struct devices *d, struct err *e)
+static int apply_plan(struct devices *d, struct err *e)
 {
 	char *chars = names_of("/sys/dev/char"), *blocks = names_of("/sys/dev/block");
 	struct checking c = { .d = d, .e = e };
@@ -365,4 +365,35 @@ int devices_v1_apply(struct devices *d, struct err *e)
 		rc = check_granted(&c, "the restriction took it away");
 	ask_end(&c.a);
 	return rc;
+}
+
+/*
+ * A few single devices, where the default is to allow: each is one write, which adds an
+ * exception or fails, and no exception leaves the list again but through devices.allow.  There
+ * is one such cgroup for each task, and the questions of the general way would be felt.
+ */
+static int deny_listed(const struct devices *d, struct err *e)
+{
+	struct writing w = { d, openat(d->dir, "devices.deny", O_WRONLY | O_CLOEXEC), e };
+	int rc = w.fd < 0 ? err_sys(e, errno, "cannot restrict devices in %s", d->name) : 0;
+
+	for (size_t i = 0; i < d->plan.n && rc == 0; i++) {
+		const struct devices_plan_rule *r = &d->plan.rule[i];
+		const struct devices_plan_entry x = { r->type, r->major, r->minor,
+						      DEVICES_PLAN_RWM };
+
+		rc = write_entry(&x, &w);
+	}
+	sys_close(&w.fd);
+	return rc;
+}
+
+int devices_v1_apply(struct devices *d, struct err *e)
+{
+	bool default_allow = false;
+
+	if (d->mode == DEVICES_LISTED && each_listed(d->dir, note_default, &default_allow) == 0 &&
+	    default_allow)
+		return deny_listed(d, e);
+	return apply_plan(d, e);
 }

@@ -137,7 +137,6 @@ static void finish(struct step *s)
 	for (uint32_t i = 0; s->ready_reply && i < s->r.ntasks; i++)
 		sys_close(&s->ready_reply[i]);
 	free(s->ready_reply);
-	free(s->ready_pid);
 	usnic_end(s->usnic);
 	devices_close(s->rules);
 	container_done(&s->container);

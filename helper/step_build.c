@@ -158,10 +158,9 @@ static int prepare_usnic(struct step *s)
 	if (spec.none)
 		return 0;
 	s->ready_reply = malloc(n * sizeof(*s->ready_reply));
-	s->ready_pid = calloc(n, sizeof(*s->ready_pid));
 	for (uint32_t i = 0; s->ready_reply && i < n; i++)
 		s->ready_reply[i] = -1;
-	if (!s->ready_reply || !s->ready_pid)
+	if (!s->ready_reply)
 		return err_set(&s->e, "out of memory");
 	return usnic_begin(&s->r, &s->c, s->state, s->stepd, &s->usnic, &s->e);
 }
@@ -370,6 +369,8 @@ void step_build_on_cwd(struct step *s, const void *buf, size_t len)
 	s->cwd = cwd;
 	if (!s->e.text[0] && build(s, -1) == 0)
 		finish_joined(s);
+	if (!s->e.text[0] && s->usnic)
+		(void)usnic_early(s->usnic, &s->e);
 }
 
 void step_build_rebase(struct step *s, int base)

@@ -53,7 +53,6 @@ struct step {
 	struct usnic *usnic;   /* NULL: the step has no --usnic */
 	struct devices *rules; /* of a step without, with confine=always */
 	int *ready_reply;      /* per task: where it waits for its devices; -1 */
-	pid_t *ready_pid;
 	uint32_t nready;
 	char memlock[24];
 };

@@ -130,8 +130,7 @@ static void answer_ready(struct step *s, uint32_t task)
 	buf = malloc(REQUEST_PACKET_MAX);
 	if (!s->e.text[0] && usnic_state(s->usnic) == USNIC_MISSES_RANKS)
 		err_set(&s->e, "--usnic: Slurm has not told the CPUs of all tasks");
-	if (buf && !s->e.text[0] &&
-	    usnic_ready(s->usnic, task, s->ready_pid[task], &g, &s->e) == 0) {
+	if (buf && !s->e.text[0] && usnic_ready(s->usnic, task, &g, &s->e) == 0) {
 		n = granted_encode(buf, REQUEST_PACKET_MAX, &g);
 		if (n > 0)
 			(void)msg_send(s->ready_reply[task], buf, (size_t)n, NULL, 0);
@@ -200,7 +199,6 @@ void step_tasks_on_ready(struct step *s, const void *buf, size_t len, pid_t pid,
 	}
 	if (s->usnic && task < s->r.ntasks && s->ready_reply[task] < 0 && *reply >= 0) {
 		s->ready_reply[task] = *reply;
-		s->ready_pid[task] = pid;
 		*reply = -1;
 		answer_ready(s, task);
 	} else if (!s->usnic && *reply >= 0) {

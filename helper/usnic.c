@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "cgroups.h"
-#include "devices.h"
 #include "devview.h"
 #include "lease.h"
 #include "rdmabusy.h"
@@ -20,6 +19,7 @@
 #include "usnicenv.h"
 #include "usnicexplain.h"
 #include "usnicmap.h"
+#include "usnicrules.h"
 #include "usnicspec.h"
 
 #define RETRY_MS 100
@@ -41,7 +41,8 @@ struct usnic {
 		bool bound;
 		int view; /* -1: none yet */
 	} * tasks;
-	int cgroup; /* of the step, where its processes are counted */
+	pid_t *pids; /* of the tasks */
+	int cgroup;  /* of the step, where its processes are counted */
 
 	bool waits;
 	int64_t until_ms, retry_ms;
@@ -50,7 +51,7 @@ struct usnic {
 	struct lease lease;
 	uint32_t *used; /* per device, when the choice was made; for explain */
 
-	struct devices *rules; /* of the step */
+	struct usnic_rules rules;
 	bool explained;
 };
 
@@ -69,7 +70,8 @@ static int begin(struct usnic *u, int state, struct err *e)
 	if (usnic_spec_parse("--usnic", u->r->usnic, &u->spec, e) < 0)
 		return -1;
 	u->tasks = calloc(u->ntasks, sizeof(*u->tasks));
-	if (!u->tasks)
+	u->pids = calloc(u->ntasks, sizeof(*u->pids));
+	if (!u->tasks || !u->pids)
 		return err_set(e, "out of memory");
 	for (uint32_t i = 0; i < u->ntasks; i++)
 		u->tasks[i].view = -1;
@@ -80,6 +82,13 @@ static int begin(struct usnic *u, int state, struct err *e)
 		return -1;
 	u->leases = lease_dir(state, true, e);
 	u->cm = find_cm();
+	u->rules = (struct usnic_rules){ .map = u->map,
+					 .choice = &u->choice,
+					 .ntasks = u->ntasks,
+					 .count = u->spec.count,
+					 .per_node = u->spec.per_node,
+					 .cm = u->cm,
+					 .confine = u->c->confine };
 	return u->leases < 0 ? -1 : 0;
 }
 
@@ -106,6 +115,11 @@ int usnic_begin(const struct request *r, const struct config *c, int state, pid_
 }
 
 /* ---- the choice ---- */
+
+int usnic_early(struct usnic *u, struct err *e)
+{
+	return usnic_rules_early(&u->rules, u->stepd, e);
+}
 
 static uint32_t nranks(const struct usnic *u)
 {
@@ -226,7 +240,7 @@ static int try(struct usnic *u, struct err *e)
 	u->waits = false;
 	if (lease_take(u->leases, &ask, &u->lease, &why) == 0) {
 		u->chosen = true;
-		return fill_views(u, e);
+		return fill_views(u, e) < 0 ? -1 : usnic_rules_apply(&u->rules, u->pids, e);
 	}
 	if (sys_now_ms() + RETRY_MS > u->until_ms)
 		return err_set(e, "--usnic: %s", why.text);
@@ -273,6 +287,7 @@ int usnic_rank(struct usnic *u, const struct rank *k, struct err *e)
 	t = &u->tasks[k->task];
 	t->known = true;
 	t->gtask = k->gtask;
+	u->pids[k->task] = (pid_t)k->pid;
 	take_cpus(t, k);
 	if (u->cgroup < 0)
 		u->cgroup = cgroups_open_step((pid_t)k->pid);
@@ -302,66 +317,6 @@ int usnic_lease_fd(const struct usnic *u)
 }
 
 /* ---- a task ---- */
-
-/* Nodes that rank i may open; all ranks' where i is nranks. Returns their number. */
-static size_t nodes_of(const struct usnic *u, uint32_t i, struct devices_node *nodes)
-{
-	const uint32_t count = u->spec.count;
-	uint32_t from = i * count, to = from + count;
-	size_t n = 0;
-
-	if (i == nranks(u)) {
-		from = 0;
-		to = nranks(u) * count;
-	}
-	if (u->cm)
-		nodes[n++] = (struct devices_node){ 'c', major(u->cm), minor(u->cm) };
-	for (uint32_t k = from; k < to; k++) {
-		const struct hwmap_device *d = hwmap_device(u->map, u->choice.grants[k].device);
-		size_t j = 0;
-
-		while (j < n && (nodes[j].major != d->major || nodes[j].minor != d->minor))
-			j++;
-		if (j < n)
-			continue;
-		if (n == DEVICES_GRANT_MAX)
-			return n + 1;
-		nodes[n++] = (struct devices_node){ 'c', d->major, d->minor };
-	}
-	return n;
-}
-
-static int apply(const struct usnic *u, struct devices *d, uint32_t rank, struct err *e)
-{
-	struct devices_node nodes[DEVICES_GRANT_MAX + 1];
-	const size_t n = nodes_of(u, rank, nodes);
-
-	if (n > DEVICES_GRANT_MAX)
-		return err_set(e, "--usnic: more than %d different devices for one step and node",
-			       DEVICES_GRANT_MAX);
-	return devices_apply(d, u->c->confine & CONFINE_STRICT ? DEVICES_STRICT : DEVICES_OTHERS,
-			     nodes, n, e);
-}
-
-static int narrow(struct usnic *u, uint32_t task, pid_t pid, struct err *e)
-{
-	struct devices *own;
-	int rc;
-
-	if (!(u->c->confine & CONFINE_USNIC))
-		return 0;
-	if (!u->rules) {
-		u->rules = devices_open(pid, DEVICES_STEP, e);
-		if (!u->rules || apply(u, u->rules, nranks(u), e) < 0)
-			return -1;
-	}
-	if (u->spec.per_node || u->ntasks == 1)
-		return 0;
-	own = devices_open(pid, DEVICES_TASK, e);
-	rc = own ? apply(u, own, task, e) : -1;
-	devices_close(own);
-	return rc;
-}
 
 static int make_nodes(const struct usnic *u, uint32_t rank, struct granted *g, struct err *e)
 {
@@ -423,15 +378,15 @@ static int make_lines(struct usnic *u, struct granted *g, struct err *e)
 	return rc;
 }
 
-int usnic_ready(struct usnic *u, uint32_t task, pid_t pid, struct granted *ret, struct err *e)
+int usnic_ready(struct usnic *u, uint32_t task, struct granted *ret, struct err *e)
 {
 	struct granted g = { .preflight = u->c->preflight };
 	const uint32_t rank = u->spec.per_node ? 0 : task;
 
 	if (task >= u->ntasks)
 		return err_set(e, "task %u of %u is ready", task, u->ntasks);
-	if (narrow(u, task, pid, e) < 0 || make_env(u, rank, &g, e) < 0 ||
-	    make_nodes(u, rank, &g, e) < 0 || make_lines(u, &g, e) < 0) {
+	if (make_env(u, rank, &g, e) < 0 || make_nodes(u, rank, &g, e) < 0 ||
+	    make_lines(u, &g, e) < 0) {
 		granted_done(&g);
 		return -1;
 	}
@@ -459,7 +414,8 @@ void usnic_end(struct usnic *u)
 	free(u->tasks);
 	hwmap_choice_done(&u->choice);
 	hwmap_free(u->map);
-	devices_close(u->rules);
+	usnic_rules_done(&u->rules);
+	free(u->pids);
 	free(u->used);
 	sys_close(&u->cgroup);
 	sys_close(&u->leases);

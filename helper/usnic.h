@@ -6,9 +6,9 @@
  *   usnic_begin   the node's map is read, while slurmstepd sets the step up
  *   usnic_view    each task takes its own, still empty /dev/infiniband along
  *   usnic_rank    the CPUs of each task are told; with the last one the choice is made for
- *                 all ranks at once, leased, and the nodes are put into the views
- *   usnic_ready   a task stands in its final cgroups: these are narrowed, and the task
- *                 gets its variables
+ *                 all ranks at once, leased, the nodes are put into the views, and the
+ *                 device cgroups of the step and of its tasks are narrowed
+ *   usnic_ready   a task is about to run: it gets its variables
  *   usnic_release at the end of the last task; or by death (lease.h)
  *
  * Where VFs have to be waited for (wait=), usnic_retry is called until they are there.
@@ -32,6 +32,9 @@ struct usnic;
 int usnic_begin(const struct request *r, const struct config *c, int state, pid_t stepd,
 		struct usnic **ret, struct err *e);
 
+/* slurmstepd stands in the step's cgroups (user_init).  0 or -1 with *e. */
+int usnic_early(struct usnic *u, struct err *e);
+
 /*
  * The view of a task, by its number on the node: a detached mount for devview_attach, owned
  * by u.  -1 with *e.
@@ -54,10 +57,9 @@ enum usnic_state usnic_state(const struct usnic *u);
 int usnic_lease_fd(const struct usnic *u);
 
 /*
- * Task `task`, process pid, is in its final cgroups: narrow them, and say what it has.  Only
- * after USNIC_CHOSEN.  *ret is the caller's (granted_done).  0 or -1 with *e.
+ * Task `task` is about to run: say what it has.  Only after USNIC_CHOSEN.  *ret is the caller's (granted_done).  0 or -1 with *e.
  */
-int usnic_ready(struct usnic *u, uint32_t task, pid_t pid, struct granted *ret, struct err *e);
+int usnic_ready(struct usnic *u, uint32_t task, struct granted *ret, struct err *e);
 
 /* All tasks are over: give the VFs back. */
 void usnic_release(struct usnic *u);
