@@ -107,3 +107,22 @@ load common
     ok
     has '1 in quarantine by 1234.0 (ann)'
 }
+
+@test "--map: the same devices and choices as of the scan that it was kept from" {
+    for m in c240 kinds; do
+        "${MKTREE%/*}/mkmap" "$(machine "$m")" "$BATS_TEST_TMPDIR/$m.map"
+        for verb in list 'pick --cpus 0-3 --cpus any' cdi; do
+            # shellcheck disable=SC2086 # words
+            on "$m" $verb --json
+            ok
+            before=$output
+            # shellcheck disable=SC2086 # words
+            hwmap $verb --json --map "$BATS_TEST_TMPDIR/$m.map"
+            ok
+            [[ $output == "$before" ]]
+        done
+    done
+    hwmap list --map "$BATS_TEST_TMPDIR/c240.map" --notes
+    ((status == 0))
+    says 'not of this node as it is now'
+}
