@@ -185,7 +185,7 @@ function split_hooks(    i, list) {
     section(sprintf("Hook by hook, medians: ms\n  %-22s %13s %13s %13s %20s %13s %13s", "", "init", "init_post_opt",
         "user_init", "task_init_privileged", "task_init", "exit hooks"))
     split("unused-1 first-squashfs-1 first-small-1 first-erofs-1 more-squashfs-1 more-erofs-1 dir-1 own-squashfs-1 " \
-        "unused-16 first-squashfs-16 more-squashfs-16 more-erofs-16 own-squashfs-16", list, " ")
+        "usnic-1 unused-16 first-squashfs-16 more-squashfs-16 more-erofs-16 own-squashfs-16 usnic-16", list, " ")
     for (i = 1; i in list; i++)
         split_row(list[i])
 }
@@ -200,6 +200,8 @@ function spans() {
     added("more-squashfs-16", "unused-16", "span", "further step, squashfs, 16 tasks", 5000)
     added("more-erofs-16", "unused-16", "span", "further step, erofs, 16 tasks", 5000)
     added("own-squashfs-16", "unused-16", "span", "user's own squashfs (FUSE), 16 tasks", -1)
+    added("usnic-1", "more-squashfs-1", "span", "--usnic more than without, 1 task", 1000)
+    added("usnic-16", "more-squashfs-16", "span", "--usnic more than without, 16 tasks", 1000)
     take_per_task("more-squashfs", "unused")
     ms("further step, squashfs, per further task", 200)
     take_per_task("more-erofs", "unused")
@@ -248,7 +250,7 @@ function watch(    key, part, k, limit) {
     late = watched = 0
     for (key in count) {
         split(key, part, SUBSEP)
-        if (part[1] !~ /^(first|more|dir|own|mpi-container)/)
+        if (part[1] !~ /^(first|more|dir|own|usnic|mpi-container)/)
             continue
         if (part[2] == "wait") {
             limit = 1e6
