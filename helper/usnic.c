@@ -50,6 +50,7 @@ struct usnic {
 	struct hwmap_choice choice;
 	struct lease lease;
 	uint32_t *used; /* per device, when the choice was made; for explain */
+	bool *looked;	/* per device: its link was looked at */
 
 	struct usnic_rules rules;
 	bool explained;
@@ -126,6 +127,34 @@ static uint32_t nranks(const struct usnic *u)
 	return u->spec.per_node ? 1 : u->ntasks;
 }
 
+/*
+ * The map is as old as slurmd, and links go up and down: look at those that were down, and at
+ * those that were chosen.  false: the choice is of links as they are.
+ */
+static bool links_differ(struct usnic *u)
+{
+	const size_t n = nranks(u) * u->spec.count;
+	bool differ = false;
+
+	for (size_t i = 0; u->c->preflight != PREFLIGHT_OFF && i < n; i++) {
+		const uint32_t device = u->choice.grants[i].device;
+
+		if (!u->looked[device] && hwmap_look(u->map, device))
+			differ = true;
+		u->looked[device] = true;
+	}
+	return differ;
+}
+
+static void look_at_links(struct usnic *u)
+{
+	for (size_t i = 0; u->c->preflight != PREFLIGHT_OFF && i < hwmap_ndevices(u->map); i++) {
+		u->looked[i] = hwmap_device(u->map, i)->state == HWMAP_STATE_DOWN;
+		if (u->looked[i])
+			(void)hwmap_look(u->map, i);
+	}
+}
+
 /* lease_pick: what is free decides. */
 static int pick(const uint32_t *used, uint32_t *device, uint32_t want, void *arg, struct err *e)
 {
@@ -149,8 +178,10 @@ static int pick(const uint32_t *used, uint32_t *device, uint32_t want, void *arg
 		return err_set(e, "out of memory");
 	for (uint32_t i = 0; i < u->ntasks; i++)
 		ranks[i] = u->tasks[i].bound ? &u->tasks[i].cpus : NULL;
-	hwmap_choice_done(&u->choice);
-	rc = hwmap_pick(u->map, &ask, &u->choice, e);
+	do { /* each time with another device looked at */
+		hwmap_choice_done(&u->choice);
+		rc = hwmap_pick(u->map, &ask, &u->choice, e);
+	} while (rc == 0 && links_differ(u));
 	free(ranks);
 	if (rc < 0)
 		return -1;
@@ -259,10 +290,13 @@ static int choose(struct usnic *u, struct err *e)
 		return err_set(e, "--usnic: this node has no NIC with virtual functions or RDMA; "
 				  "`berth-hwmap list` there shows what it has");
 	u->used = calloc(hwmap_ndevices(u->map), sizeof(*u->used));
+	u->looked = calloc(hwmap_ndevices(u->map), sizeof(*u->looked));
 	first = calloc((size_t)nranks(u) * u->spec.count, sizeof(*first));
 	/* what could not be with every slot free is not worth a wait */
-	rc = u->used && first ? pick(NULL, first, nranks(u) * u->spec.count, u, &why)
-			      : err_set(&why, "out of memory");
+	if (u->looked)
+		look_at_links(u);
+	rc = u->used && u->looked && first ? pick(NULL, first, nranks(u) * u->spec.count, u, &why)
+					   : err_set(&why, "out of memory");
 	free(first);
 	if (rc < 0)
 		return err_set(e, "--usnic: %s", why.text);
@@ -303,7 +337,10 @@ int usnic_due_ms(const struct usnic *u)
 
 int usnic_retry(struct usnic *u, struct err *e)
 {
-	return u->waits ? try(u, e) : 0;
+	if (!u->waits)
+		return 0;
+	look_at_links(u);
+	return try(u, e);
 }
 
 enum usnic_state usnic_state(const struct usnic *u)
@@ -417,6 +454,7 @@ void usnic_end(struct usnic *u)
 	usnic_rules_done(&u->rules);
 	free(u->pids);
 	free(u->used);
+	free(u->looked);
 	sys_close(&u->cgroup);
 	sys_close(&u->leases);
 	free(u);

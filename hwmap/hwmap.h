@@ -135,6 +135,13 @@ int hwmap_write(const struct hwmap *m, int fd, struct err *e);
 int hwmap_read(int fd, struct hwmap **ret, struct err *e);
 bool hwmap_fresh(const struct hwmap *m);
 
+/*
+ * Links go up and down without making a map stale.  Note in m what the ports of device i say
+ * now (/sys/class/infiniband/IBDEV/ports); it keeps what it has where there is no ibdev, or none of
+ * that name on this node.  Returns whether its state is another one than before.
+ */
+bool hwmap_look(struct hwmap *m, size_t i);
+
 /* ---- who gets what ---- */
 
 enum hwmap_policy {

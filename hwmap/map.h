@@ -12,6 +12,7 @@
 #include "hwmap.h"
 
 #define HWMAP_STAMP_MAX 128
+#define HWMAP_PORTS_MAX 8     /* of one device */
 #define HWMAP_SLOTS_MAX 65536 /* of one device: more VFs than PCI has addresses for */
 
 struct hwmap_place {
@@ -46,5 +47,8 @@ int hwmap_check(const struct hwmap *m, struct err *e);
  * it first, so that what changes meanwhile makes the map stale.
  */
 void hwmap_stamp(char stamp[HWMAP_STAMP_MAX]);
+
+/* A port's state as the kernel numbers it. */
+enum hwmap_state hwmap_port_state(int64_t state);
 
 #endif

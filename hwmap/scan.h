@@ -96,9 +96,6 @@ enum hwmap_state scan_net_state(const struct scan *s, const char *name);
 
 int scan_rdma(struct scan *s, struct err *e); /* after scan_net */
 
-/* From the kernel's enum ib_port_state. */
-enum hwmap_state scan_rdma_port_state(int64_t state);
-
 /* Find the netdev of an ibdev that does not know it yet, on its function, which may be NULL. */
 void scan_rdma_settle(const struct scan *s, struct scan_ib *ib, const struct scan_fn *fn);
 

@@ -10,8 +10,6 @@
 #include "notes.h"
 #include "rdma_nl.h"
 
-#define RDMA_PORTS_MAX 8
-
 static int scan_rdma_order(const void *name, const void *ib)
 {
 	return sysfs_compare(name, ((const struct scan_ib *)ib)->name);
@@ -22,25 +20,12 @@ static struct scan_ib *scan_rdma_find(const struct scan *s, const char *name)
 	return s->nibs ? bsearch(name, s->ibs, s->nibs, sizeof(*s->ibs), scan_rdma_order) : NULL;
 }
 
-/* enum ib_port_state of ib_verbs.h: 1 DOWN, 2 INIT, 3 ARMED, 4 ACTIVE, 5 ACTIVE_DEFER. */
-enum hwmap_state scan_rdma_port_state(int64_t state)
-{
-	switch (state) {
-	case 1: return HWMAP_STATE_DOWN;
-	case 2:
-	case 3: return HWMAP_STATE_INIT;
-	case 4:
-	case 5: return HWMAP_STATE_ACTIVE;
-	default: return HWMAP_STATE_UNKNOWN;
-	}
-}
-
 /* The best of the ports: one that is up is enough.  -1: there is no port to read. */
 static int scan_rdma_state(const struct scan *s, struct scan_ib *ib)
 {
 	int64_t number;
 
-	for (int port = 1; port <= RDMA_PORTS_MAX && ib->state != HWMAP_STATE_ACTIVE; port++) {
+	for (int port = 1; port <= HWMAP_PORTS_MAX && ib->state != HWMAP_STATE_ACTIVE; port++) {
 		enum hwmap_state state;
 
 		if (sysfs_number(&s->sysfs, &number, "class/infiniband/%s/ports/%d/state", ib->name,
@@ -50,7 +35,7 @@ static int scan_rdma_state(const struct scan *s, struct scan_ib *ib)
 					  ib->name, port, strerror(errno));
 			return port == 1 ? -1 : 0;
 		}
-		state = scan_rdma_port_state(number);
+		state = hwmap_port_state(number);
 		if (state > ib->state)
 			ib->state = state;
 	}

@@ -15,7 +15,7 @@ static void scan_xml_ib(struct scan *s, const struct topo_io_osdev *d)
 	memcpy(ib->name, d->name, sizeof(ib->name));
 	ib->at = d->at;
 	ib->soft = d->at == SCAN_NOWHERE;
-	ib->state = scan_rdma_port_state(d->port_state);
+	ib->state = hwmap_port_state(d->port_state);
 	ib->pooled = d->usnic_vfs > 0;
 	ib->max_vf = d->usnic_vfs;
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #define _GNU_SOURCE 1
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../hwmap/map.h"
@@ -337,6 +340,56 @@ START_TEST(fresh)
 }
 END_TEST
 
+static void port(int number, const char *state)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/infiniband/x_0/ports/%d", number);
+	(void)mkdir(path, 0755);
+	strcat(path, "/state");
+	f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_ge(fputs(state, f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+/* In a mount namespace of its own (check forks for each test), with a /sys of its own. */
+START_TEST(links_as_they_are_now)
+{
+	struct hwmap *m = four_nodes();
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", "/sys", "tmpfs", 0, NULL) < 0) {
+		fprintf(stderr, "skipped: links: no mount here\n");
+		hwmap_free(m);
+		return;
+	}
+	ck_assert(mkdir("/sys/class", 0755) == 0 && mkdir("/sys/class/infiniband", 0755) == 0 &&
+		  mkdir("/sys/class/infiniband/x_0", 0755) == 0 &&
+		  mkdir("/sys/class/infiniband/x_0/ports", 0755) == 0);
+	strcpy(m->devices[0].ibdev, "x_0");
+	m->devices[0].state = HWMAP_STATE_DOWN;
+	ck_assert_msg(!hwmap_look(m, 0), "there is no port to read");
+	port(1, "4: ACTIVE\n");
+	ck_assert(hwmap_look(m, 0));
+	ck_assert_int_eq(m->devices[0].state, HWMAP_STATE_ACTIVE);
+	ck_assert(!hwmap_look(m, 0));
+	port(1, "1: DOWN\n");
+	ck_assert(hwmap_look(m, 0));
+	ck_assert_int_eq(m->devices[0].state, HWMAP_STATE_DOWN);
+	port(2, "2: INIT\n");
+	ck_assert_msg(hwmap_look(m, 0), "one port that is up is enough");
+	ck_assert_int_eq(m->devices[0].state, HWMAP_STATE_INIT);
+	port(1, "nonsense");
+	ck_assert_msg(!hwmap_look(m, 0), "what cannot be read changes nothing");
+	m->devices[0].ibdev[0] = '\0';
+	m->devices[0].state = HWMAP_STATE_DOWN;
+	ck_assert(!hwmap_look(m, 0));
+	hwmap_free(m);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("hwmap_map");
@@ -355,5 +408,6 @@ int main(void)
 	tcase_add_test(tc, what_cannot_be);
 	tcase_add_test(tc, names_that_can_be);
 	tcase_add_test(tc, fresh);
+	tcase_add_test(tc, links_as_they_are_now);
 	return unit_run(s);
 }
