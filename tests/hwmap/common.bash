@@ -10,7 +10,7 @@ bats_require_minimum_version 1.5.0
 
 HWMAP=${HWMAP:-$BERTH_PREFIX/bin/berth-hwmap}
 MKTREE=${MKTREE:-$BERTH_W/build/tests/hwmap/mktree}
-[[ -x $MKTREE && -x ${MKTREE%/*}/mkmap ]] || make -C "$BERTH_W/build" tests/hwmap/mktree tests/hwmap/mkmap >/dev/null
+[[ -x $MKTREE ]] || make -C "$BERTH_W/build" tests/hwmap/mktree >/dev/null
 EXPECTED=$BERTH_TOP/tests/hwmap/expected
 export LC_ALL=C.UTF-8
 unset NO_COLOR

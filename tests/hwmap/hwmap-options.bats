@@ -110,7 +110,7 @@ load common
 
 @test "--map: the same devices and choices as of the scan that it was kept from" {
     for m in c240 kinds; do
-        "${MKTREE%/*}/mkmap" "$(machine "$m")" "$BATS_TEST_TMPDIR/$m.map"
+        "$HWMAP" map --quiet --sysfs "$(machine "$m")" >"$BATS_TEST_TMPDIR/$m.map"
         for verb in list 'pick --cpus 0-3 --cpus any' cdi; do
             # shellcheck disable=SC2086 # words
             on "$m" $verb --json
