@@ -110,6 +110,34 @@ static void c240(const struct tree *t)
 	tree_net(t, "virtual", "lo", "1");
 }
 
+/* Two CPUs in two NUMA nodes, two usNICs with three VFs each at either: what any test host can bind tasks to. */
+static void two_cpus(const struct tree *t)
+{
+	two_packages(t, 2);
+	for (unsigned i = 0; i < 4; i++) {
+		struct card c = { i < 2 ? "pci0000:00/0000:00:03.0" : "pci0000:80/0000:80:03.0",
+				  6 + i,
+				  NIC,
+				  CISCO,
+				  0x43,
+				  0xcf,
+				  i < 2 ? 0 : 1,
+				  i < 2 ? "0" : "1",
+				  "enic",
+				  "usnic_verbs",
+				  3,
+				  3 };
+		char ib[16], net[16];
+
+		snprintf(ib, sizeof(ib), "usnic_%u", i);
+		snprintf(net, sizeof(net), "enp%us0f0", 6 + i);
+		card(t, &c);
+		tree_net(t, card_dev(&c, 0), net, "1");
+		tree_ib(t, card_dev(&c, 0), ib, "4: ACTIVE", NULL, (int)i);
+		tree_usnic(t, ib, net, 3);
+	}
+}
+
 static void many_vfs(const struct tree *t)
 {
 	static const char *const above[3] = {
@@ -525,6 +553,8 @@ static void big(const struct tree *t)
 
 const struct machine machines[] = {
 	{ "c240", "two packages, four usNIC ports with 64 VFs each", c240 },
+	{ "two-cpus", "two CPUs in two NUMA nodes, four usNIC ports with three VFs each",
+	  two_cpus },
 	{ "many-vfs", "the usNIC host of hwloc's tests: three ports with 3, 4 and 5 VFs",
 	  many_vfs },
 	{ "eight-rail", "two packages, eight switches with a NIC and a GPU each", eight_rail },
