@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../helper/config.h"
+#include "../helper/verbs.h"
 #include "remote.h"
 #include "remote_impl.h"
 #include "stepinfo.h"
@@ -111,15 +112,40 @@ static int preflight_memlock(const struct granted *g, struct err *e)
 	return preflight_fails(g, line.text, e);
 }
 
+/*
+ * usNIC is driven by libfabric itself; all else that opens uverbs nodes in an image does it by
+ * the image's libibverbs.
+ */
+static int preflight_providers(const struct granted *g, struct err *e)
+{
+	static const char name[] = "BERTH_IBDEV=", usnic[] = "usnic_";
+	struct err line = { "" };
+
+	if (g->preflight == PREFLIGHT_OFF || !remote_step.container)
+		return 0;
+	for (uint32_t i = 0; i < g->nenv; i++)
+		if (strncmp(g->env[i], name, strlen(name)) == 0 &&
+		    strncmp(g->env[i] + strlen(name), usnic, strlen(usnic)) == 0)
+			return 0;
+	if (!verbs_lacks_providers(""))
+		return 0;
+	err_set(&line,
+		"--usnic: the image has libibverbs, but no provider for it, so no device will be "
+		"found; expected those of rdma-core (Debian: ibverbs-providers)");
+	return preflight_fails(g, line.text, e);
+}
+
 static int use_granted(spank_t sp, const struct granted *g, struct err *e)
 {
 	for (uint32_t i = 0; i < g->nlines; i++)
 		slurm_spank_log("berth: %s: %s", remote_step.node ? remote_step.node : "this node",
 				g->lines[i]);
-	if (set_variables(sp, g->env, g->nenv, false, false, e) < 0 ||
-	    set_variables(sp, g->hints, g->nhints, true, g->nlines > 0, e) < 0)
+	if (preflight_memlock(g, e) < 0 || preflight_providers(g, e) < 0 ||
+	    preflight_open(g, e) < 0)
 		return -1;
-	return preflight_memlock(g, e) < 0 ? -1 : preflight_open(g, e);
+	return set_variables(sp, g->env, g->nenv, false, false, e) < 0
+		       ? -1
+		       : set_variables(sp, g->hints, g->nhints, true, g->nlines > 0, e);
 }
 
 int remote_devices_take(spank_t sp, struct err *e)
