@@ -47,10 +47,10 @@ static int bundle_cwd(struct bundle *b, const char *path, struct err *e)
 	return bundle_path(&b->cwd, path, "cwd", e);
 }
 
-/* SRC<TAB>DST<TAB>ro|rw */
+/* SRC<TAB>DST<TAB>ro|rw, and more flags of mountspec.h behind it */
 static int bundle_mount(struct bundle *b, const char *record, size_t max, struct err *e)
 {
-	char quoted[ERR_QUOTE_MAX], *src = strdup(record), *dst, *mode;
+	char quoted[ERR_QUOTE_MAX], *src = strdup(record), *dst, *flags;
 	struct mount_spec m;
 	struct err why = { "" };
 	int rc = -1;
@@ -58,15 +58,14 @@ static int bundle_mount(struct bundle *b, const char *record, size_t max, struct
 	if (!src)
 		return err_set(e, "OCI bundle: out of memory");
 	dst = strchr(src, '\t');
-	mode = dst ? strchr(dst + 1, '\t') : NULL;
-	if (!mode || (strcmp(mode, "\tro") != 0 && strcmp(mode, "\trw") != 0)) {
+	flags = dst ? strchr(dst + 1, '\t') : NULL;
+	if (!flags || (strncmp(flags, "\tro", 3) != 0 && strncmp(flags, "\trw", 3) != 0)) {
 		err_set(&why, "expected source, destination and ro or rw");
 		goto done;
 	}
 	*dst++ = '\0';
-	*mode++ = '\0';
-	if (mount_spec_make(strcmp(src, "tmpfs") == 0 ? NULL : src, dst, mode[1] == 'o', &m,
-			    &why) == 0)
+	*flags++ = '\0';
+	if (mount_spec_make(strcmp(src, "tmpfs") == 0 ? NULL : src, dst, flags, &m, &why) == 0)
 		rc = mount_list_add(&b->mounts, max, &m, &why);
 done:
 	if (rc < 0)

@@ -4,9 +4,10 @@
  *
  * berth-oci (oci.c, json-c) runs as the user, without privileges, with the opened
  * config.json as standard input, and prints NUL-terminated records:
- *   root=PATH  cwd=PATH  env=NAME=VALUE (repeated)  mount=SRC<TAB>DST<TAB>ro|rw (repeated; bind
- *   mounts only; tmpfs as "tmpfs<TAB>DST<TAB>rw"); mounts that the container has anyway
- *   (proc, sysfs, devpts, mqueue, cgroup, tmpfs on /dev, shm on /dev/shm) are left out.
+ *   root=PATH  cwd=PATH  env=NAME=VALUE (repeated)  mount=SRC<TAB>DST<TAB>ro|rw (repeated;
+ *   bind mounts; a tmpfs as "tmpfs<TAB>DST<TAB>ro|rw[+size=BYTES][+mode=OCTAL]", the flags of
+ *   mountspec.h); mounts that the container has anyway (proc, sysfs, devpts, mqueue, cgroup,
+ *   tmpfs on /dev, shm on /dev/shm) are left out.
  * exit 0; or one line on standard error and exit 1.
  */
 #ifndef BERTH_BUNDLE_H

@@ -466,10 +466,18 @@ static int mount_parse(struct span entry, struct mount_spec *m, struct err *e)
 	return rc;
 }
 
-int mount_spec_make(const char *src, const char *dst, bool ro, struct mount_spec *ret,
+int mount_tmpfs_option(const char *option, struct mount_spec *m, struct err *e)
+{
+	struct span s = { option, strlen(option) };
+
+	return tmpfs_option(s, m, e);
+}
+
+int mount_spec_make(const char *src, const char *dst, const char *flags, struct mount_spec *ret,
 		    struct err *e)
 {
-	struct mount_spec m = { .kind = src ? MOUNT_BIND : MOUNT_TMPFS, .ro = ro };
+	struct mount_spec m = { .kind = src ? MOUNT_BIND : MOUNT_TMPFS };
+	struct span s = { flags, strlen(flags) };
 
 	if (src && (!*src || strlen(src) >= PATH_MAX || has_control(src, strlen(src))))
 		return err_set(
@@ -482,7 +490,7 @@ int mount_spec_make(const char *src, const char *dst, bool ro, struct mount_spec
 	} else {
 		m.tmpfs_mode = 01777;
 	}
-	if (dst_set(dst, &m, e) < 0) {
+	if (dst_set(dst, &m, e) < 0 || mount_flags(s, &m, e) < 0) {
 		mount_spec_done(&m);
 		return -1;
 	}

@@ -49,11 +49,17 @@ int mount_list_parse_as(const char *option, const char *text, size_t max, struct
 void mount_list_done(struct mount_list *l);
 
 /*
- * One mount that was not given as text: a recursive bind of src, or a tmpfs where
- * src is NULL; the destination is checked by the same rules.  0 or -1 with *e.
+ * One mount that was not given as one text: a recursive bind of src, or a tmpfs where
+ * src is NULL; destination and flags are checked by the same rules.  0 or -1 with *e.
  */
-int mount_spec_make(const char *src, const char *dst, bool ro, struct mount_spec *ret,
+int mount_spec_make(const char *src, const char *dst, const char *flags, struct mount_spec *ret,
 		    struct err *e);
+
+/*
+ * "size=N" or "mode=OCTAL", as among the flags of a tmpfs, to *m, where the last one counts.
+ * 1: taken; 0: option is another one; -1 with *e.
+ */
+int mount_tmpfs_option(const char *option, struct mount_spec *m, struct err *e);
 
 /* Append *m, whose strings are the list's (or freed) then, whatever is returned. 0 or -1 with *e. */
 int mount_list_add(struct mount_list *l, size_t max, struct mount_spec *m, struct err *e);

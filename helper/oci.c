@@ -205,12 +205,45 @@ static int put_bind(struct records *r, const char *name, const char *src, const 
 	return rc;
 }
 
-static int put_tmpfs(struct records *r, const char *dst, bool ro, struct err *e)
+/*
+ * size= and mode= among options, to *m.  No limit and a part of the node's memory are
+ * both left to the site's limit, which no mount goes beyond.
+ */
+static int tmpfs_options(struct json_object *options, const char *name, struct mount_spec *m,
+			 struct err *e)
 {
-	char *record;
+	size_t n = options ? json_object_array_length(options) : 0;
+	struct err why = { "" };
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *item = json_object_array_get_idx(options, i);
+		const char *text = json_object_get_string(item);
+
+		if (!json_object_is_type(item, json_type_string))
+			continue;
+		if (strcmp(text, "size=0") == 0 ||
+		    (strncmp(text, "size=", 5) == 0 && text[strlen(text) - 1] == '%'))
+			m->tmpfs_size = 0;
+		else if (mount_tmpfs_option(text, m, &why) < 0)
+			return err_set(e, "%soptions: %s", name, why.text);
+	}
+	return 0;
+}
+
+static int put_tmpfs(struct records *r, const char *name, const char *dst, bool ro,
+		     struct json_object *options, struct err *e)
+{
+	struct mount_spec m = { .kind = MOUNT_TMPFS, .tmpfs_mode = 01777 };
+	char size[32] = "", mode[16] = "", *record;
 	int rc;
 
-	if (asprintf(&record, "tmpfs\t%s\t%s", dst, ro ? "ro" : "rw") < 0)
+	if (tmpfs_options(options, name, &m, e) < 0)
+		return -1;
+	if (m.tmpfs_size)
+		snprintf(size, sizeof(size), "+size=%zu", m.tmpfs_size);
+	if (m.tmpfs_mode != 01777)
+		snprintf(mode, sizeof(mode), "+mode=%o", m.tmpfs_mode);
+	if (asprintf(&record, "tmpfs\t%s\t%s%s%s", dst, ro ? "ro" : "rw", size, mode) < 0)
 		return err_set(e, "out of memory");
 	rc = record_put(r, "mount", record, e);
 	free(record);
@@ -240,7 +273,7 @@ static int put_mount(struct records *r, struct json_object *mount, const char *n
 	if (strcmp(type, "bind") == 0)
 		return put_bind(r, name, src, dst, ro, e);
 	if (strcmp(type, "tmpfs") == 0)
-		return put_tmpfs(r, dst, ro, e);
+		return put_tmpfs(r, name, dst, ro, options, e);
 	return err_set(e, "%stype \"%s\" is not supported, expected bind or tmpfs", name,
 		       err_quote(quoted, type, strlen(type)));
 }

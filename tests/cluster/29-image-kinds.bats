@@ -46,6 +46,23 @@ KINDS=(sqsh erofs sif dir bundle)
     done
 }
 
+@test "a bundle's tmpfs: of the size and mode in config.json" {
+    show='stat -c "%a %U" /srv/tmpfs; df -k /srv/tmpfs | sed -n "s,.* 1024 .*,1 MiB,p"'
+    inside bundle -- sh -c "$show"
+    ok
+    is $'1777 berthalice\n1 MiB'
+    dir=$(own alice odd)
+    cp -a "$(image bundle)/." "$dir"
+    sed -i 's/"size=1m"/"size=1024k", "mode=0750"/' "$dir/config.json"
+    inside "$dir" -- sh -c "$show"
+    ok
+    is $'750 berthalice\n1 MiB'
+    sed -i 's/"size=1024k"/"size=much"/' "$dir/config.json"
+    inside "$dir" -- true
+    fails
+    says '"size=much" is not a size'
+}
+
 @test "a squashfs that says it is a SIF, and the like, by its first bytes is what it is" {
     img=$BERTH_IMAGES/foreign.sqsh
     for text in '#!/usr/bin/env run-singularity' 'QFI' 'not an image at all'; do

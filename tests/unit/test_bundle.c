@@ -27,10 +27,11 @@ START_TEST(all_records)
 	struct bundle b;
 	struct err e = { "" };
 
-	ck_assert_msg(PARSE("root=rootfs\0cwd=/w\0env=A=1\0env=B=x y\0mount=/a\t/b/\tro\0"
-			    "mount=tmpfs\t/run\trw\0mount=./tmpfs\t/t\trw\0env=A=2",
-			    &b, &e) == 0,
-		      "%s", e.text);
+	ck_assert_msg(
+		PARSE("root=rootfs\0cwd=/w\0env=A=1\0env=B=x y\0mount=/a\t/b/\tro\0"
+		      "mount=tmpfs\t/run\trw+size=65536+mode=750\0mount=./tmpfs\t/t\trw\0env=A=2",
+		      &b, &e) == 0,
+		"%s", e.text);
 	ck_assert_str_eq(b.root, "rootfs");
 	ck_assert_str_eq(b.cwd, "/w");
 	ck_assert_uint_eq(b.env.n, 2);
@@ -43,6 +44,8 @@ START_TEST(all_records)
 	ck_assert_int_eq(b.mounts.v[1].kind, MOUNT_TMPFS);
 	ck_assert_ptr_null(b.mounts.v[1].src);
 	ck_assert_str_eq(b.mounts.v[1].dst, "/run");
+	ck_assert_uint_eq(b.mounts.v[1].tmpfs_size, 65536);
+	ck_assert_uint_eq(b.mounts.v[1].tmpfs_mode, 0750);
 	ck_assert_int_eq(b.mounts.v[2].kind, MOUNT_BIND);
 	ck_assert_str_eq(b.mounts.v[2].src, "./tmpfs");
 	bundle_done(&b);
@@ -78,7 +81,9 @@ START_TEST(refusals)
 	REFUSED("root=a\0mount=/a", "expected source, destination and ro or rw");
 	REFUSED("root=a\0mount=/a\t/b", "expected source, destination and ro or rw");
 	REFUSED("root=a\0mount=/a\t/b\trx", "expected source, destination and ro or rw");
-	REFUSED("root=a\0mount=/a\t/b\tro\tro", "expected source, destination and ro or rw");
+	REFUSED("root=a\0mount=/a\t/b\tro\tro", "unknown flag");
+	REFUSED("root=a\0mount=/a\t/b\trw+size=1", "unknown flag \"size=1\"");
+	REFUSED("root=a\0mount=tmpfs\t/b\trw+size=1x", "\"size=1x\" is not a size");
 	REFUSED("root=a\0mount=\t/b\tro", "the source is empty");
 	REFUSED("root=a\0mount=/a\t/proc/x\tro", "is in /proc");
 	REFUSED("root=a\0mount=/a\t../x\tro", "not an absolute path");

@@ -85,6 +85,25 @@ START_TEST(mounts)
 }
 END_TEST
 
+#define TMPFS(options) MOUNT("\"destination\":\"/d\",\"type\":\"tmpfs\",\"options\":[" options "]")
+
+START_TEST(options_of_a_tmpfs)
+{
+	gives(TMPFS("\"nosuid\",\"strictatime\",\"mode=755\",\"size=65536k\""),
+	      "root=r|mount=tmpfs\t/d\trw+size=67108864+mode=755");
+	gives(TMPFS("\"ro\",\"size=1m\""), "root=r|mount=tmpfs\t/d\tro+size=1048576");
+	gives(TMPFS("\"mode=1777\",7,null"), "root=r|mount=tmpfs\t/d\trw");
+	gives(TMPFS("\"size=1m\",\"size=50%\""), "root=r|mount=tmpfs\t/d\trw");
+	gives(TMPFS("\"size=0\",\"mode=0700\""), "root=r|mount=tmpfs\t/d\trw+mode=700");
+	gives(MOUNT("\"destination\":\"/d\",\"source\":\"/s\",\"options\":[\"size=1x\"]"),
+	      "root=r|mount=/s\t/d\trw");
+	refused(TMPFS("\"mode=rwx\""), "mounts[0].options: \"mode=rwx\" is not a mode");
+	refused(TMPFS("\"size=1m+rw\""), "mounts[0].options: \"size=1m+rw\" is not a size");
+	refused(TMPFS("\"size=\""), "is not a size");
+	refused(TMPFS("\"mode=2755\""), "is not a mode, expected octal, at most 1777");
+}
+END_TEST
+
 START_TEST(mounts_that_are_there_anyway)
 {
 	gives(MOUNT("\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\""), "root=r");
@@ -165,6 +184,7 @@ int main(void)
 	tcase_add_test(tc, root);
 	tcase_add_test(tc, process);
 	tcase_add_test(tc, mounts);
+	tcase_add_test(tc, options_of_a_tmpfs);
 	tcase_add_test(tc, mounts_that_are_there_anyway);
 	tcase_add_test(tc, mounts_refused);
 	tcase_add_test(tc, not_json);
