@@ -46,7 +46,8 @@ load common
     as alice srun --job-name=long sleep 60 &
     wait_until 10 job_runs long
     as alice scancel -n long
-    run wait $!
+    status=0
+    wait $! || status=$?
     fails
 }
 

@@ -45,6 +45,7 @@ inside() {
     as alice srun --job-name=long --container="$(image tiny.sqsh)" sleep 60 3>&- &
     wait_until 10 job_runs long
     as alice scancel -n long
-    run wait $!
+    status=0
+    wait $! || status=$?
     fails
 }

@@ -23,7 +23,7 @@ seen() {
     host srun -w "$(node 1)" "$@" bash -c "$SEEN"
     ok
     sed -E -e 's/(pipe|socket|inode):?\[?[0-9]+\]?/\1/; s,/proc/[0-9]+,/proc/N,' \
-        -e '/^SLURM_(JOB_?ID|STEP_ID|STEPID|TASK_PID|WORKING_CLUSTER|.*PORT.*)=/d' <<<"$output"
+        -e '/^SLURM_(JOB_?ID|JOB_SLUID|JOB_(START|END)_TIME|STEP_ID|STEPID|TASK_PID|WORKING_CLUSTER|.*PORT.*)=/d' <<<"$output"
 }
 
 @test "a step sees the same with and without it: environment, descriptors, mounts, rights, namespaces" {
@@ -38,7 +38,7 @@ seen() {
 @test "a batch script sees the same" {
     loaded() {
         batch -w "$(node 1)" --wrap "env | sort; readlink /proc/self/ns/*; cat /proc/self/mountinfo"
-        sed -E '/^SLURM_(JOB_?ID|TASK_PID|WORKING_CLUSTER)=/d' <<<"$output"
+        sed -E '/^SLURM_(JOB_?ID|JOB_SLUID|JOB_(START|END)_TIME|TASK_PID|WORKING_CLUSTER)=/d' <<<"$output"
     }
     with=$(loaded)
     diff <(without loaded) <(echo "$with")
