@@ -68,11 +68,12 @@ static int set_variables(spank_t sp, char *const *env, uint32_t n, bool hint, bo
 }
 
 /* 0, or -1 with *e where the site wants the step to fail. */
-static int preflight_fails(const struct granted *g, const char *line, struct err *e)
+static int preflight_fails(const struct granted *g, enum remote_topic topic, const char *line,
+			   struct err *e)
 {
 	if (g->preflight == PREFLIGHT_STRICT)
 		return err_set(e, "%s", line);
-	remote_say(SAY_PREFLIGHT, line);
+	remote_say(topic, line);
 	return 0;
 }
 
@@ -91,7 +92,7 @@ static int preflight_open(const struct granted *g, struct err *e)
 			"--usnic: the granted device %s cannot be opened, expected that the node's "
 			"driver, Slurm's device limits (gres) and confine= allow it",
 			g->nodes[i]);
-		if (preflight_fails(g, line.text, e) < 0)
+		if (preflight_fails(g, SAY_DEVICE, line.text, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -109,7 +110,7 @@ static int preflight_memlock(const struct granted *g, struct err *e)
 		"--usnic: only %llu KiB of memory can be locked, expected %llu or more: memlock= in "
 		"plugstack.conf, or LimitMEMLOCK= of slurmd's service, is too low",
 		(unsigned long long)r.rlim_max >> 10, (unsigned long long)MEMLOCK_NEED >> 10);
-	return preflight_fails(g, line.text, e);
+	return preflight_fails(g, SAY_MEMLOCK, line.text, e);
 }
 
 /*
@@ -132,7 +133,7 @@ static int preflight_providers(const struct granted *g, struct err *e)
 	err_set(&line,
 		"--usnic: the image has libibverbs, but no provider for it, so no device will be "
 		"found; expected those of rdma-core (Debian: ibverbs-providers)");
-	return preflight_fails(g, line.text, e);
+	return preflight_fails(g, SAY_PROVIDER, line.text, e);
 }
 
 static int use_granted(spank_t sp, const struct granted *g, struct err *e)

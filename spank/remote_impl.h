@@ -45,7 +45,14 @@ struct remote_step {
 extern struct remote_step remote_step;
 
 /* What is told once per node, not once per task. */
-enum remote_topic { SAY_FAILURE = 1, SAY_CWD = 2, SAY_NOTE = 4, SAY_PREFLIGHT = 8 };
+enum remote_topic {
+	SAY_FAILURE = 1,
+	SAY_CWD = 2,
+	SAY_NOTE = 4,
+	SAY_MEMLOCK = 8,
+	SAY_DEVICE = 16,
+	SAY_PROVIDER = 32
+};
 
 void remote_say(enum remote_topic topic, const char *text);
 
