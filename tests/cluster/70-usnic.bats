@@ -259,7 +259,7 @@ bare() {
         hasnt ran
         says "$(node 1): "
     done
-    nodes_are idle
+    wait_until 10 nodes_are idle
 }
 
 @test "two nodes: each rank has its node's" {

@@ -43,7 +43,7 @@ usnic_up() {
     usnic_tools && [[ ! -e $IB && $(nproc) -ge 2 ]] || return 0
     USNIC_CM=$(free_misc)
     mkdir "$IB" && echo "$BERTH_W" >"$IB/.berth-test"
-    usnic_nodes "$IB" 600
+    usnic_nodes "$IB" 666
     # shellcheck disable=SC2174
     mkdir -m 755 "$COPIES"
     usnic_nodes "$COPIES" 666
@@ -70,6 +70,14 @@ usnic_knobs() {
 
 # ours KEY=VALUE...: more plugstack arguments, until the test ends.
 ours() { args "$BERTH_ARGS" "$@"; }
+
+# Jobs get CPUs from 0 on where no other one has them, and tasks are then kept to them.
+if declare -F host >/dev/null; then
+    eval "usnic_$(declare -f host)" && eval "usnic_$(declare -f batch)"
+    host() { usnic_calm && usnic_host "$@"; }
+    batch() { usnic_calm && usnic_batch "$@"; }
+fi
+usnic_calm() { [[ -n ${BACKGROUND:-} ]] || wait_until 10 no_jobs; }
 
 eval "usnic_$(declare -f setup_file)" && eval "usnic_$(declare -f teardown_file)" && eval "usnic_$(declare -f setup)"
 setup_file() {
