@@ -8,7 +8,7 @@
  *
  * Two libraries are built from this directory.  libhwmap.a holds everything that needs libc
  * alone (maps, map files, the choice) and is what root code links.  libhwmap-scan.a holds
- * hwmap_scan, which needs hwloc, libnl and json-c and reads what others may have shaped: it
+ * hwmap_scan, which needs hwloc and libnl and reads what others may have shaped: it
  * belongs into an unprivileged process.
  *
  * Functions that can fail return 0 or -1 with one line in *e (helper/err.h).
