@@ -220,6 +220,21 @@ bad_options() {
     done
 }
 
+@test "options malformed: --usnic" {
+    local o
+    refused 'expected N, count=' --usnic=bogus
+    refused 'a number of VFs from 1 to 64' --usnic=65
+    for o in 0 1.5 count= per=rank "device=$(printf 'n%.0s' {1..256})" policy=near rail=0 wait=86401 explain=yes none,1 1,count=2 \
+        , 1,,2 usnic_0; do
+        refused_srun "--usnic" "--usnic=$o" || return 1
+        [[ $said == *"--usnic=help explains"* || $said == *'"none" stands alone'* ]] || { echo "$said"; return 1; }
+    done
+    for o in bogus 65 1,1; do
+        try env BERTH_USNIC="$o" srun touch "$RAN"
+        { failed && one_line BERTH_USNIC && nowhere; } || { because "$o"; return 1; }
+    done
+}
+
 @test "options malformed: in the environment" {
     local v
     for v in MOUNTS=/a:b WORKDIR=a ENV=1 UNSHARE=all WRITABLE=perhaps MOUNT_HOME=maybe REMAP_ROOT=2; do
@@ -241,6 +256,7 @@ bad_options() {
     refused "longer than" "--container=/$long"
     refused "longer than" "--container-image=/$long"
     refused "longer than" "--container-join=$long"
+    refused "longer than" "--usnic=device=$long"
 }
 
 @test "row 12: options over-long: 200 kB in #SBATCH lines" {
@@ -280,6 +296,7 @@ bad_options() {
             refused_srun "control character" --container="$(image tiny.sqsh)" "--container-$o$c" || return 1
         done
         refused_srun "control character" --container="/x$c" || return 1
+        refused_srun "control character" --usnic="1$c" || return 1
     done
     refused "control character" --container=$'/x\e]0;title\a'
     refused "control character" --container-join=$'1\n2'
