@@ -29,11 +29,38 @@ static bool take_variable(struct option_set *s, enum option_id id, enum option_n
 	return empty;
 }
 
+/* The variables of the devices of the step that we run inside of. */
+static int drop_inherited_devices(struct err *e)
+{
+	const char *set = getenv(USNIC_SET_CARRIER);
+	char *copy = set ? strdup(set) : NULL, *save = NULL;
+
+	if (set && !copy)
+		return err_set(e, "out of memory");
+	for (char *entry = copy ? strtok_r(copy, ";", &save) : NULL; entry;
+	     entry = strtok_r(NULL, ";", &save)) {
+		char *eq = strchr(entry, '=');
+		const char *value;
+
+		if (!eq || eq == entry)
+			continue;
+		*eq = '\0';
+		value = getenv(entry);
+		if (value && strcmp(value, eq + 1) == 0)
+			unsetenv(entry);
+	}
+	free(copy);
+	unsetenv(USNIC_SET_CARRIER);
+	return 0;
+}
+
 int local_init(bool allocator, struct err *e)
 {
 	const char *found;
 	bool inside;
 
+	if (drop_inherited_devices(e) < 0)
+		return -1;
 	options_forget_inherited();
 	state.inherited_none = take_variable(&state.inherited, OPTION_IMAGE, NAME_CARRIER);
 	for (int id = 0; id < OPTION_COUNT; id++) {

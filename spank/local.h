@@ -35,6 +35,13 @@
 
 #define CONTAINER_CARRIER "SLURM_BERTH_CONTAINER"
 
+/*
+ * In a step with --usnic: what Berth has set there, as NAME=VALUE;NAME=VALUE...  What a
+ * batch script was given is not true of its steps, so it is taken out of the environment
+ * again, but for what the user has changed since.
+ */
+#define USNIC_SET_CARRIER "SLURM_BERTH_USNIC_SET"
+
 struct local_words {
 	const struct option_set *given; /* this command line */
 	const struct option_set

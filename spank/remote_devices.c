@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,6 +11,7 @@
 
 #include "../helper/config.h"
 #include "../helper/verbs.h"
+#include "local.h"
 #include "remote.h"
 #include "remote_impl.h"
 #include "stepinfo.h"
@@ -40,7 +42,17 @@ int remote_devices_memlock(spank_t sp, const char *limit, struct err *e)
 	return 0;
 }
 
-static int set_variables(spank_t sp, char *const *env, uint32_t n, bool hint, bool tell,
+static int set_variable(spank_t sp, const char *name, const char *value, struct err *e)
+{
+	spank_err_t rc = spank_setenv(sp, name, value, 1);
+
+	return rc == ESPANK_SUCCESS
+		       ? 0
+		       : err_set(e, "Slurm does not take the variable %s: error %d", name, (int)rc);
+}
+
+/* Sets what the user has not; names and values of what it set go to `set`. */
+static int set_variables(spank_t sp, char *const *env, uint32_t n, bool hint, bool tell, FILE *set,
 			 struct err *e)
 {
 	for (uint32_t i = 0; i < n; i++) {
@@ -59,12 +71,30 @@ static int set_variables(spank_t sp, char *const *env, uint32_t n, bool hint, bo
 						env[i], eq + 1);
 			continue;
 		}
-		rc = spank_setenv(sp, env[i], eq + 1, 1);
-		if (rc != ESPANK_SUCCESS)
-			return err_set(e, "Slurm does not take the variable %s: error %d", env[i],
-				       (int)rc);
+		if (set_variable(sp, env[i], eq + 1, e) < 0)
+			return -1;
+		fprintf(set, "%s=%s;", env[i], eq + 1);
 	}
 	return 0;
+}
+
+static int set_all_variables(spank_t sp, const struct granted *g, struct err *e)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *set = open_memstream(&text, &size);
+	int rc = -1;
+
+	if (set)
+		rc = set_variables(sp, g->env, g->nenv, false, false, set, e) < 0
+			     ? -1
+			     : set_variables(sp, g->hints, g->nhints, true, g->nlines > 0, set, e);
+	if (!set || fclose(set) != 0)
+		rc = err_set(e, "out of memory");
+	if (rc == 0)
+		rc = set_variable(sp, USNIC_SET_CARRIER, text, e);
+	free(text);
+	return rc;
 }
 
 /* 0, or -1 with *e where the site wants the step to fail. */
@@ -144,9 +174,7 @@ static int use_granted(spank_t sp, const struct granted *g, struct err *e)
 	if (preflight_memlock(g, e) < 0 || preflight_providers(g, e) < 0 ||
 	    preflight_open(g, e) < 0)
 		return -1;
-	return set_variables(sp, g->env, g->nenv, false, false, e) < 0
-		       ? -1
-		       : set_variables(sp, g->hints, g->nhints, true, g->nlines > 0, e);
+	return set_all_variables(sp, g, e);
 }
 
 int remote_devices_take(spank_t sp, struct err *e)

@@ -205,6 +205,21 @@ srun -Q --container="$IMG" sh -c "echo image: \$BERTH_IBDEV; ls '"$IB"'"'
     is "$(sight_inside 0)"
 }
 
+@test "what a batch script was given is not what its steps say, but what it sets itself is" {
+    batch -w "$(node 1)" --usnic=batch,device=usnic_0 <<'END'
+#!/bin/sh
+say='echo ${BERTH_IBDEV:-none} ${BERTH_UVERBS:-none} ${UCX_NET_DEVICES:-none} ${NCCL_IB_HCA:-none}'
+sh -c "$say"
+srun -Q --usnic=device=usnic_3 sh -c "$say"
+srun -Q --usnic=none sh -c "$say"
+export NCCL_IB_HCA=mine
+srun -Q --usnic=device=usnic_2 sh -c "$say"
+END
+    ok
+    is "$(printf '%s\n' 'usnic_0 uverbs0 usnic_0:1 =usnic_0' 'usnic_3 uverbs3 usnic_3:1 =usnic_3' 'none none none none' \
+        'usnic_2 uverbs2 usnic_2:1 mine')"
+}
+
 @test "salloc: for its steps; the shell on the node has none unless it says batch" {
     drop_in "$BERTH_TOP/tests/tools/terminal" "$(own alice bin)"
     host salloc -Q -w "$(node 1)" --usnic=2 srun printenv BERTH_IBDEV

@@ -681,6 +681,25 @@ START_TEST(other_options_need_no_care_without_image)
 }
 END_TEST
 
+START_TEST(devices_of_the_step_around_are_forgotten)
+{
+	struct err e = { "" };
+
+	setenv(USNIC_SET_CARRIER,
+	       "BERTH_IBDEV=usnic_0;UCX_NET_DEVICES=usnic_0:1;=x;odd;NCCL_IB_HCA==usnic_0;", 1);
+	setenv("BERTH_IBDEV", "usnic_0", 1);
+	setenv("UCX_NET_DEVICES", "changed by the script", 1);
+	setenv("NCCL_IB_HCA", "=usnic_0", 1);
+	setenv("odd", "stays", 1);
+	ck_assert_int_eq(local_init(false, &e), 0);
+	ck_assert_ptr_null(getenv("BERTH_IBDEV"));
+	ck_assert_ptr_null(getenv("NCCL_IB_HCA"));
+	ck_assert_ptr_null(getenv(USNIC_SET_CARRIER));
+	ck_assert_str_eq(getenv("UCX_NET_DEVICES"), "changed by the script");
+	ck_assert_str_eq(getenv("odd"), "stays");
+}
+END_TEST
+
 START_TEST(own_socket_is_known)
 {
 	ck_assert(stepinfo_is_step_socket("/s/n1_12.3", 12, 3));
@@ -733,6 +752,7 @@ int main(void)
 	tcase_add_test(t, node_off_by_callback);
 	tcase_add_test(t, node_trusts_nothing);
 	tcase_add_test(t, other_options_need_no_care_without_image);
+	tcase_add_test(t, devices_of_the_step_around_are_forgotten);
 	tcase_add_test(t, own_socket_is_known);
 	suite_add_tcase(s, t);
 	return unit_run(s);
