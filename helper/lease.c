@@ -204,19 +204,32 @@ done:
 	return 0;
 }
 
+static bool slot_over(const struct lease *l, uint32_t i, const struct lease_watch *w)
+{
+	struct lease_record r;
+
+	/* the record says which uverbs node it was */
+	return lease_survey_read(l->dir, l->slots[i].name, &r) <= 0 ||
+	       lease_watch_over(&r, l->r.boot, w);
+}
+
+bool lease_over(const struct lease *l, const struct lease_watch *w)
+{
+	for (uint32_t i = 0; i < l->n; i++)
+		if (!slot_over(l, i, w))
+			return false;
+	return true;
+}
+
 bool lease_release(struct lease *l, const struct lease_watch *w)
 {
 	bool left = false;
 
 	for (uint32_t i = 0; i < l->n; i++) {
-		struct lease_record r;
-
-		/* the record says which uverbs node it was */
-		if (lease_survey_read(l->dir, l->slots[i].name, &r) > 0 &&
-		    !lease_watch_over(&r, l->r.boot, w))
-			left = true;
-		else
+		if (slot_over(l, i, w))
 			unlinkat(l->dir, l->slots[i].name, 0);
+		else
+			left = true;
 	}
 	if (l->fd >= 0)
 		(void)lease_lock_clear(l->fd, 0, 0); /* slurmstepd may have it still */

@@ -81,6 +81,9 @@ struct lease {
  */
 int lease_take(int dir, const struct lease_ask *a, struct lease *ret, struct err *e);
 
+/* Whether lease_release would put none of its slots into quarantine. */
+bool lease_over(const struct lease *l, const struct lease_watch *w);
+
 /*
  * Give back.  Slots whose step is not over (lease_watch_over) go into quarantine: true if
  * there were any.  Does nothing with LEASE_NONE; *l is LEASE_NONE afterwards.

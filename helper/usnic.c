@@ -433,19 +433,23 @@ int usnic_ready(struct usnic *u, uint32_t task, struct granted *ret, struct err 
 
 /* ---- the end ---- */
 
+/* What the tasks have left running is ended by slurmstepd after this: the VFs are leased until then. */
 void usnic_release(struct usnic *u)
 {
 	const struct lease_watch w = { .busy = busy, .arg = u, .stepd = u->stepd };
 
-	(void)lease_release(&u->lease, &w);
+	if (lease_over(&u->lease, &w))
+		(void)lease_release(&u->lease, &w);
 	u->waits = false;
 }
 
 void usnic_end(struct usnic *u)
 {
+	const struct lease_watch w = { .busy = busy, .arg = u, .stepd = u ? u->stepd : 0 };
+
 	if (!u)
 		return;
-	usnic_release(u);
+	(void)lease_release(&u->lease, &w);
 	for (uint32_t i = 0; u->tasks && i < u->ntasks; i++)
 		sys_close(&u->tasks[i].view);
 	free(u->tasks);

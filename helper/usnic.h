@@ -61,7 +61,7 @@ int usnic_lease_fd(const struct usnic *u);
  */
 int usnic_ready(struct usnic *u, uint32_t task, struct granted *ret, struct err *e);
 
-/* All tasks are over: give the VFs back. */
+/* All tasks are over: give the VFs back, unless some process of theirs goes on. */
 void usnic_release(struct usnic *u);
 
 void usnic_end(struct usnic *u); /* releases first; NULL is fine */

@@ -243,6 +243,7 @@ START_TEST(take_and_release)
 	ck_assert_int_eq(l.fd, -1);
 	ck_assert_uint_eq(counted(&nothing).held, 5);
 	l = taken(ask(2, 3));
+	ck_assert(lease_over(&l, &nothing));
 	ck_assert(!lease_release(&l, &nothing));
 	ck_assert(!lease_release(&m, &nothing));
 	ck_assert(!lease_release(&m, &nothing)); /* twice does no harm */
@@ -485,6 +486,7 @@ START_TEST(release_into_quarantine)
 
 	a.watch = (struct lease_watch){ .busy = is_busy, .arg = &busy };
 	l = taken(a);
+	ck_assert(!lease_over(&l, &a.watch));
 	ck_assert(lease_release(&l, &a.watch));
 	ck_assert_uint_eq(counted(&a.watch).quarantine, 2);
 	busy = 0;
