@@ -225,7 +225,7 @@ bad_options() {
     refused 'expected N, count=' --usnic=bogus
     refused 'a number of VFs from 1 to 64' --usnic=65
     for o in 0 1.5 count= per=rank "device=$(printf 'n%.0s' {1..256})" policy=near rail=0 wait=86401 explain=yes none,1 1,count=2 \
-        , 1,,2 usnic_0; do
+        "," "1,,2" usnic_0; do
         refused_srun "--usnic" "--usnic=$o" || return 1
         [[ $said == *"--usnic=help explains"* || $said == *'"none" stands alone'* ]] || { echo "$said"; return 1; }
     done

@@ -383,6 +383,13 @@ VARIABLES='env | grep -E "^(BERTH_|OMPI_|UCX_|FI_|NCCL_)" | grep -v ^BERTH_USNIC
     has "shm: written by rank 0"
 }
 
+@test "Open MPI by PMIx: four ranks of two nodes, with an image" {
+    as alice srun --mpi=list 2>&1 | grep -qw pmix || skip "this Slurm has no mpi/pmix"
+    inside mpi.sqsh -N2 --ntasks-per-node=2 --usnic --mpi=pmix -- /opt/mpi/openmpi/ring
+    ok
+    has "ring of 4: token 4"
+}
+
 @test "a step on the host keeps all else: directory, rights, mounts, descriptors" {
     local seen='pwd; id; umask; grep -E "^(Cap|NoNewPrivs|Seccomp|Sig)" /proc/self/status; ls -l /proc/self/fd | wc -l
         sed -E "s/^[0-9]+ [0-9]+ [^ ]+ //; s/ (shared|master|propagate_from):[0-9]+//g" /proc/self/mountinfo | grep -vE "infiniband|/dev/vfio" | sort'

@@ -195,9 +195,30 @@ orphan_ends() {
     worked
     wait_until 20 nodes_are idle
     all_free
-    # the census knows of the new slurmd
+    new_slurmd
+}
+
+# new_slurmd: the census knows of the one that runs now.
+new_slurmd() {
     { grep -v "^slurmd $(node 1)" "$BATS_TEST_TMPDIR/before"; census_of_slurmd "$(node 1)"; } | LC_ALL=C sort >"$HOLD/before"
     cp "$HOLD/before" "$BATS_TEST_TMPDIR/before"
+}
+
+@test "slurmd starts no helper on a node without RDMA devices, and a step without --usnic none either" {
+    [[ -z $(ls /sys/class/infiniband 2>/dev/null) ]] || skip "this host has RDMA devices"
+    helper_is 'touch /run/berth-test/helper.ran; exec "$REAL" "$@"'
+    daemon_stop "slurmd.$(node 1)"
+    slurmd_start "$(node 1)"
+    wait_until 20 slurmd_listens 1
+    wait_until 20 nodes_are idle
+    try srun -w "$(node 1)" -n4 true
+    worked
+    [[ ! -e /run/berth-test/helper.ran ]]
+    try srun -w "$(node 1)" --usnic true
+    worked
+    rm /run/berth-test/helper.ran
+    helper_back
+    new_slurmd
 }
 
 @test "row 22: a record that is garbage, or of another boot, does no harm" {

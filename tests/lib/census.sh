@@ -85,6 +85,13 @@ census_state() {
     find "$BERTH_W/state" -mindepth 1 -maxdepth 1 -printf 'state: %H/%P %y\n'
 }
 
+# census_devices: nodes of NICs, and slots of the leases that somebody holds.
+census_devices() {
+    find /dev/infiniband /dev/vfio -printf 'device: %p %y %m %U:%G\n' 2>/dev/null
+    [[ ! -e $BERTH_W/state/leases/lock ]] ||
+        echo "leases held: $(grep -c ":$(stat -c %i "$BERTH_W/state/leases/lock") " /proc/locks)"
+}
+
 census_nodes() {
     timeout 10 scontrol -o show node 2>&1 |
         sed -nE 's/.*NodeName=([^ ]*).* State=([^ ]*).*/node: \1 \2/p; s/.*NodeName=([^ ]*).* Reason=(.*)/node: \1 reason \2/p'
@@ -105,6 +112,7 @@ census() {
         census_namespaces
         census_cgroups
         census_state
+        census_devices
         census_nodes
     } | LC_ALL=C sort
 }
