@@ -147,6 +147,7 @@ orphan_ends() {
 }
 
 @test "row 21: both are killed: nobody gets the VFs while a process of the step lives, not even with wait=; free afterwards" {
+    local pid
     step_start srun --usnic=12,per=node
     kill -KILL "$HELPER" "$STEPD"
     wait_until 5 pid_gone "$HELPER"
@@ -154,7 +155,7 @@ orphan_ends() {
     tasks_left
     refused_srun "12 by $STEP (uid $(id -u berthalice), for " -w "$(node 1)" --usnic=wait=1
     [[ $said == *"ended but still in use"* ]] || { echo "$said"; false; }
-    pkill -KILL -u berthalice -x sleep
+    for pid in $(pgrep -u berthalice); do if in_our_cgroups "$pid"; then kill -KILL "$pid"; fi; done
     wait_until 5 no_tasks_left
     all_free
     orphan_ends
@@ -169,7 +170,7 @@ orphan_ends() {
     no_tasks_left
 }
 
-@test "row 22: scancel, a time limit, and a command that does not exist give all back" {
+@test "row 22: scancel, and a command that does not exist give all back" {
     step_start srun --usnic=12,per=node
     as alice scancel -s KILL "${STEP%.*}"
     step_end
