@@ -6,7 +6,7 @@ load common
 HWMAP=${HWMAP:-$BERTH_PREFIX/bin/berth-hwmap}
 MKTREE=${MKTREE:-$BERTH_W/build/tests/hwmap/mktree}
 
-# The command and the machines can be had here. (Not in the roots of tests/matrix.)
+# The command and the machines can be had here.
 tools() {
     [[ -x $MKTREE ]] || make -C "$BERTH_W/build" tests/hwmap/mktree >/dev/null 2>&1
     [[ -x $MKTREE ]] && "$HWMAP" --version >/dev/null 2>&1

@@ -325,7 +325,8 @@ bare() {
 
 # ---- variables ----
 
-VARIABLES='env | grep -E "^(BERTH_|OMPI_|UCX_|FI_|NCCL_)" | grep -v ^BERTH_USNIC= | sort'
+# (Slurm sets OMPI_MCA_plm_slurm_args since 23.02.)
+VARIABLES='env | grep -E "^(BERTH_|OMPI_|UCX_|FI_|NCCL_)" | grep -v -e ^BERTH_USNIC= -e ^OMPI_MCA_plm_slurm_args= | sort'
 
 @test "Berth's own variables and those of libraries say what was given" {
     host srun --usnic sh -c "$VARIABLES"

@@ -11,7 +11,7 @@ deps_of() {
         test) printf '%s\n' bats squashfs-tools squashfuse erofs-utils e2fsprogs strace bindfs podman crun ;;
         fuzz) printf '%s\n' clang libclang-rt-dev ;;
         # in a root of tests/matrix: what berth's programs need there, and tests that compile a tool
-        root) printf '%s\n' libjson-c5 libhwloc15 'libnl-3-200|libnl-3-200t64' erofsfuse gcc libc6-dev python3 ;;
+        root) printf '%s\n' libjson-c5 libhwloc15 'libnl-3-200|libnl-3-200t64' erofsfuse gcc libc6-dev libslurm-dev python3 ;;
         matrix) printf '%s\n' debootstrap debian-archive-keyring ;;
         node)
             printf '%s\n' gcc libc6-dev make kmod xz-utils cpio busybox-static debian-archive-keyring libelf1 iproute2 \

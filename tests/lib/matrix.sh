@@ -104,12 +104,15 @@ matrix_begin() {
     chmod 755 "$MATRIX_W"
     mkdir "$MATRIX_W/log"
     install -d -m 755 "$(matrix_cache)" "$BERTH_RUN"
-    export BERTH_PREFIX=$MATRIX_W/inst BERTH_BASE=$MATRIX_W
+    export BERTH_PREFIX=$MATRIX_W/inst BERTH_BASE=$MATRIX_W MKTREE=$MATRIX_W/build/tests/hwmap/mktree
     MATRIX_BINDS=("$(matrix_cache)" "$MATRIX_W" "$BERTH_RUN")
 }
 
 # matrix_build: the tree as it is, once. Its copy has the tests that go with it.
-matrix_build() { BERTH_W=$MATRIX_W tree_build; }
+# With the fixture machines of the tests of NICs.
+matrix_build() {
+    BERTH_W=$MATRIX_W tree_build && quietly "$MATRIX_W/log/build.log" make -C "$MATRIX_W/build" tests/hwmap/mktree
+}
 
 matrix_end() {
     local rc=$?
