@@ -20,6 +20,7 @@
 	HOST "/usr/lib/x86_64-linux-gnu:" HOST "/usr/lib/aarch64-linux-gnu:" HOST       \
 	     "/usr/lib/powerpc64le-linux-gnu:" HOST "/usr/lib64:" HOST "/usr/lib:" HOST \
 	     "/usr/local/lib"
+#define AUDIT "/.berth/bin/berth-audit.so"
 #define INTERP_MAX 256
 #define LINKS_MAX 8
 
@@ -119,6 +120,10 @@ int main(int argc, char **argv)
 	args[n++] = (char *)"--inhibit-cache";
 	args[n++] = (char *)"--library-path";
 	args[n++] = (char *)LIBRARIES;
+	if (access(AUDIT, R_OK) == 0) {
+		args[n++] = (char *)"--audit";
+		args[n++] = (char *)AUDIT;
+	}
 	args[n++] = program;
 	for (int i = 1; i < argc; i++)
 		args[n++] = argv[i];
