@@ -15,7 +15,7 @@ deps_of() {
         matrix) printf '%s\n' debootstrap debian-archive-keyring ;;
         node)
             printf '%s\n' gcc libc6-dev make kmod xz-utils cpio busybox-static debian-archive-keyring libelf1 iproute2 \
-                rdma-core ibverbs-utils perftest pciutils 'hwloc-nox|hwloc' util-linux procps
+                rdma-core ibverbs-utils libibverbs-dev perftest pciutils 'hwloc-nox|hwloc' util-linux procps
             ;;
         images) printf '%s\n' debootstrap python3 busybox-static musl-tools libopenmpi-dev libmpich-dev ;;
         esac
