@@ -82,6 +82,13 @@ struct devices *devices_open_task(const struct devices *step, pid_t pid, struct 
 	return d;
 }
 
+int devices_permits(struct devices *d, const struct devices_node *nodes, size_t n, bool *ret,
+		    struct err *e)
+{
+	return d->v2 ? devices_v2_permits(d, nodes, n, ret, e)
+		     : devices_v1_permits(d, nodes, n, ret, e);
+}
+
 /* The plan for the drivers that the kernel has now. */
 static int plan_now(const struct devices *d, struct devices_plan *ret, struct err *e)
 {
@@ -111,6 +118,15 @@ static bool is_granted(const struct devices *d, const struct devices_node *g)
 	return false;
 }
 
+static int refuse_new(const struct devices *d, const struct devices_node *g, struct err *e)
+{
+	if (d->left_out)
+		return err_set(e, "%c %u:%u is granted, but Slurm's device limits deny it in %s",
+			       g->type, g->major, g->minor, d->name);
+	return err_set(e, "the device rules of %s can only be narrowed: %c %u:%u is new", d->name,
+		       g->type, g->major, g->minor);
+}
+
 int devices_apply(struct devices *d, enum devices_mode mode, const struct devices_node *granted,
 		  size_t n, struct err *e)
 {
@@ -122,9 +138,7 @@ int devices_apply(struct devices *d, enum devices_mode mode, const struct device
 		return err_set(e, "the device rules of %s can only be narrowed", d->name);
 	for (size_t i = 0; d->again && i < n; i++)
 		if (!is_granted(d, &granted[i]))
-			return err_set(
-				e, "the device rules of %s can only be narrowed: %c %u:%u is new",
-				d->name, granted[i].type, granted[i].major, granted[i].minor);
+			return refuse_new(d, &granted[i], e);
 	d->applied = false;
 	d->mode = mode;
 	d->n = n;
@@ -135,6 +149,24 @@ int devices_apply(struct devices *d, enum devices_mode mode, const struct device
 		return -1;
 	d->applied = true;
 	return 0;
+}
+
+int devices_apply_early(struct devices *d, enum devices_mode mode,
+			const struct devices_node *granted, size_t n, struct err *e)
+{
+	struct devices_node some[DEVICES_GRANT_MAX];
+	bool permitted[DEVICES_GRANT_MAX];
+	size_t nsome = 0;
+
+	if (d->v2 || n == 0 || n > DEVICES_GRANT_MAX)
+		return devices_apply(d, mode, granted, n, e);
+	if (devices_permits(d, granted, n, permitted, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (permitted[i])
+			some[nsome++] = granted[i];
+	d->left_out = nsome < n;
+	return devices_apply(d, mode, some, nsome, e);
 }
 
 /* Whether the plan in force denies all that one for the drivers of today would. */

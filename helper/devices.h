@@ -9,6 +9,7 @@
 #ifndef BERTH_DEVICES_H
 #define BERTH_DEVICES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -57,6 +58,15 @@ struct devices *devices_open_task(const struct devices *step, pid_t pid, struct 
 struct devices *devices_open_at(int dir, struct err *e);
 
 /*
+ * Which of n nodes a process in the cgroup may open for reading and writing: ret[i], by the
+ * limits of the cgroup and those above.  Asks the kernel, and no driver; nothing is opened.
+ * With v2 a child is in the cgroup meanwhile, which so has to be one for processes
+ * (DEVICES_TASK).  0 or -1 with *e.
+ */
+int devices_permits(struct devices *d, const struct devices_node *nodes, size_t n, bool *ret,
+		    struct err *e);
+
+/*
  * Restrict the cgroup, and read back.  0 or -1 with *e, which names the restriction and the
  * cgroup; the step has to fail then, and the cgroup may be narrower than before, never wider.
  *
@@ -69,6 +79,13 @@ struct devices *devices_open_at(int dir, struct err *e);
  */
 int devices_apply(struct devices *d, enum devices_mode mode, const struct devices_node *granted,
 		  size_t n, struct err *e);
+
+/*
+ * The first devices_apply, with all that may be granted.  Of these, what Slurm denies is left out
+ * where the cgroup tells (v1, which could not grant it); a later devices_apply refuses it.
+ */
+int devices_apply_early(struct devices *d, enum devices_mode mode,
+			const struct devices_node *granted, size_t n, struct err *e);
 
 /*
  * Whether what devices_apply did is in force, asked of the kernel.  0, or -1 with *e: something

@@ -21,6 +21,7 @@ struct devices {
 	struct devices_node granted[DEVICES_GRANT_MAX];
 	struct devices_plan plan, before; /* before: in force already when applied again */
 	bool again;
+	bool left_out;		       /* devices_apply_early has left out some */
 	struct devices_plan_tops tops; /* v1 */
 	int prog;		       /* v2: our program, or -1 */
 	uint32_t copies
@@ -28,11 +29,15 @@ struct devices {
 	size_t n_copies;
 };
 
-/* The plan is made. Each is 0, or -1 with *e. */
+/* The plan is made, but for permits. Each is 0, or -1 with *e. */
 int devices_v1_apply(struct devices *d, struct err *e);
+int devices_v1_permits(struct devices *d, const struct devices_node *nodes, size_t n, bool *ret,
+		       struct err *e);
 int devices_v1_check(struct devices *d, struct err *e);
 
 int devices_v2_apply(struct devices *d, struct err *e);
+int devices_v2_permits(struct devices *d, const struct devices_node *nodes, size_t n, bool *ret,
+		       struct err *e);
 int devices_v2_check(struct devices *d, struct err *e);
 int devices_v2_drop(struct devices *d, struct err *e);
 

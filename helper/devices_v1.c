@@ -330,6 +330,27 @@ static int check_granted(const struct checking *c, const char *who)
 	return 0;
 }
 
+int devices_v1_permits(struct devices *d, const struct devices_node *nodes, size_t n, bool *ret,
+		       struct err *e)
+{
+	struct asking a;
+	int rc = 0;
+
+	if (ask_begin(d, &a, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n && rc >= 0; i++) {
+		const struct devices_plan_entry x = { nodes[i].type, nodes[i].major, nodes[i].minor,
+						      DEVICES_PLAN_R | DEVICES_PLAN_W };
+
+		rc = ask(&a, &x);
+		ret[i] = rc == 1;
+	}
+	if (rc < 0)
+		err_sys(e, errno, "cannot ask for the device rules of %s", d->name);
+	ask_end(&a);
+	return rc < 0 ? -1 : 0;
+}
+
 int devices_v1_check(struct devices *d, struct err *e)
 {
 	struct checking c = { .d = d, .each_access = true, .e = e };

@@ -21,11 +21,17 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/magic.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "devices_impl.h"
@@ -255,6 +261,96 @@ static int attach_all(struct devices *d)
 			return 1;
 	return 0;
 }
+
+/* ---- asking: access(2) asks the programs (devcgroup_inode_permission), open(2) the driver, too ---- */
+
+#define ASK_NODES 64 /* made at a time */
+
+/*
+ * In a child in the cgroup: ret[i] for the nodes "0", "1", ... of the directory.  Async-signal-safe.
+ */
+static void look(int nodes, size_t n, bool *ret)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char name[] = { (char)('0' + i / 10), (char)('0' + i % 10), '\0' };
+
+		ret[i] = faccessat(nodes, name, R_OK | W_OK, 0) == 0;
+	}
+	_exit(0);
+}
+
+/* 0 or -1 with errno. */
+static int look_in(int cgroup, int nodes, size_t n, bool *ret)
+{
+	struct clone_args a = { .flags = CLONE_INTO_CGROUP,
+				.exit_signal = SIGCHLD,
+				.cgroup = (uint64_t)cgroup };
+	pid_t pid = (pid_t)syscall(SYS_clone3, &a, sizeof(a));
+	int status = -1, rc;
+
+	if (pid == 0)
+		look(nodes, n, ret);
+	if (pid < 0)
+		return -1;
+	do
+		rc = waitpid(pid, &status, 0);
+	while (rc < 0 && errno == EINTR);
+	if (rc == pid && status == 0)
+		return 0;
+	errno = ECHILD;
+	return -1;
+}
+
+/* Up to ASK_NODES nodes; shared: seen by the child, too.  0 or -1 with errno. */
+static int ask(const struct devices *d, int dir, const struct devices_node *nodes, size_t n,
+	       bool *shared)
+{
+	bool made[ASK_NODES];
+	char name[8];
+	int rc;
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "%02zu", i);
+		made[i] = mknodat(dir, name, (nodes[i].type == 'b' ? S_IFBLK : S_IFCHR) | 0600,
+				  makedev(nodes[i].major, nodes[i].minor)) == 0;
+		/* slurmstepd's own cgroup denies it to us; then no task could be given it */
+		if (!made[i] && errno != EPERM)
+			return -1;
+		shared[i] = false;
+	}
+	rc = look_in(d->dir, dir, n, shared);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "%02zu", i);
+		if (made[i] && unlinkat(dir, name, 0) < 0)
+			rc = -1;
+	}
+	return rc;
+}
+
+int devices_v2_permits(struct devices *d, const struct devices_node *nodes, size_t n, bool *ret,
+		       struct err *e)
+{
+	const char *const options[] = { "mode", "0700", NULL };
+	bool *shared =
+		mmap(NULL, ASK_NODES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int dir = sys_new_fs("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, options);
+	int rc = shared == MAP_FAILED || dir < 0 ? -1 : 0;
+
+	for (size_t i = 0, some; i < n && rc == 0; i += some) {
+		some = n - i < ASK_NODES ? n - i : ASK_NODES;
+		rc = ask(d, dir, &nodes[i], some, shared);
+		if (rc == 0)
+			memcpy(&ret[i], shared, some * sizeof(*ret));
+	}
+	if (rc < 0)
+		err_sys(e, errno, "cannot ask for the device rules of %s", d->name);
+	if (shared != MAP_FAILED)
+		munmap(shared, ASK_NODES);
+	sys_close(&dir);
+	return rc;
+}
+
+/* ---- narrowing, checked ---- */
 
 int devices_v2_check(struct devices *d, struct err *e)
 {

@@ -35,11 +35,9 @@ static size_t add_nodes(const struct usnic_rules *r, uint32_t from, uint32_t to,
 	return n;
 }
 
-static int apply_step(struct usnic_rules *r, const struct devices_node *nodes, size_t n,
-		      struct err *e)
+static enum devices_mode mode_of(const struct usnic_rules *r)
 {
-	return devices_apply(r->step, r->confine & CONFINE_STRICT ? DEVICES_STRICT : DEVICES_OTHERS,
-			     nodes, n, e);
+	return r->confine & CONFINE_STRICT ? DEVICES_STRICT : DEVICES_OTHERS;
 }
 
 /* The connection manager's node, where there is one, begins each list. */
@@ -68,7 +66,7 @@ int usnic_rules_early(struct usnic_rules *r, pid_t stepd, struct err *e)
 		nodes[n++] = (struct devices_node){ 'c', d->major, d->minor };
 	}
 	r->step = devices_open(stepd, DEVICES_STEP, e);
-	return r->step ? apply_step(r, nodes, n, e) : -1;
+	return r->step ? devices_apply_early(r->step, mode_of(r), nodes, n, e) : -1;
 }
 
 /* What the step has, and no other. */
@@ -85,7 +83,7 @@ static int narrow_step(struct usnic_rules *r, const pid_t *pids, struct err *e)
 	if (n > DEVICES_GRANT_MAX)
 		return err_set(e, "--usnic: more than %d different devices for one step and node",
 			       DEVICES_GRANT_MAX);
-	return apply_step(r, nodes, n, e);
+	return devices_apply(r->step, mode_of(r), nodes, n, e);
 }
 
 /* Of what the step has, nothing that is another rank's alone. */

@@ -285,6 +285,24 @@ static struct devices *open_at(int dir)
 	return d;
 }
 
+/* The answer without opening is what opening gives, and leaves nothing behind. */
+static void permits_as_opens(int cgroup)
+{
+	struct devices *d = open_at(cgroup);
+	struct devices_node many[10 * NODES];
+	bool ret[10 * NODES];
+	struct err e = { "" };
+
+	for (size_t i = 0; i < COUNT(many); i++)
+		many[i] = nodes[i % NODES];
+	ck_assert_msg(devices_permits(d, many, COUNT(many), ret, &e) == 0, "%s", e.text);
+	for (size_t i = 0; i < COUNT(many); i++)
+		ck_assert_msg(ret[i] == opens(cgroup, &many[i]), "%c %u:%u", many[i].type,
+			      many[i].major, many[i].minor);
+	ck_assert_int_eq(devices_permits(d, NULL, 0, NULL, &e), 0);
+	devices_close(d);
+}
+
 /* ---- v1 ---- */
 
 static void write_rules(int dir, const char *file, const char *const *rules)
@@ -330,6 +348,56 @@ START_TEST(v1_others)
 	free(text);
 	devices_close(d);
 	sys_close(&late);
+	tree_remove(&t);
+}
+END_TEST
+
+START_TEST(v1_permits)
+{
+	struct tree t = tree_make(v1_root, true);
+	const char *const job[] = { "c 195:1 rwm", "c 231:194 w", "c 231:0 m", NULL };
+	const char *const task[] = { "c 231:192 rwm", "c 195:* rwm", NULL };
+	const char *const all[] = { "a", NULL };
+	const char *const some[] = { "c 231:193 rw", "c 231:195 r", "c 1:* rw", NULL };
+
+	permits_as_opens(t.at[TASK]);
+	write_rules(t.at[JOB], "devices.deny", job);
+	write_rules(t.at[TASK], "devices.deny", task);
+	permits_as_opens(t.at[TASK]);
+	permits_as_opens(t.at[STEP]);
+	tree_remove(&t);
+	t = tree_make(v1_root, false); /* "a" needs a cgroup with none below */
+	write_rules(t.at[STEP], "devices.deny", all);
+	write_rules(t.at[STEP], "devices.allow", some);
+	permits_as_opens(t.at[STEP]);
+	tree_remove(&t);
+}
+END_TEST
+
+/* Early, with what may be granted, where Slurm has denied some of that. */
+START_TEST(v1_early)
+{
+	struct tree t = tree_make(v1_root, true);
+	const char *const slurm[] = { "c 231:192 rwm", NULL };
+	unsigned after[NODES];
+	struct devices *d = open_at(t.at[STEP]);
+	struct err e = { "" };
+
+	write_rules(t.at[STEP], "devices.deny", slurm);
+	ck_assert_msg(devices_apply_early(d, DEVICES_OTHERS, nodes, 3, &e) == 0, "%s", e.text);
+	probe(t.at[TASK], after);
+	ck_assert_uint_eq(after[N192], 0);
+	ck_assert_uint_eq(after[N193], 7);
+	ck_assert_uint_eq(after[N194], 7);
+	ck_assert_uint_eq(after[N195], 0);
+	ck_assert_int_eq(devices_apply(d, DEVICES_OTHERS, nodes, 1, &e), -1);
+	ck_assert_msg(strstr(e.text, "c 231:192 is granted, but Slurm's device limits deny it"),
+		      "%s", e.text);
+	apply(d, DEVICES_OTHERS);
+	probe(t.at[TASK], after);
+	ck_assert_uint_eq(after[N193], 7);
+	ck_assert_uint_eq(after[N194], 0);
+	devices_close(d);
 	tree_remove(&t);
 }
 END_TEST
@@ -665,6 +733,28 @@ START_TEST(v2_modes)
 }
 END_TEST
 
+START_TEST(v2_permits)
+{
+	struct tree t = tree_make(v2_root, true);
+	struct devices *d = open_at(t.at[STEP]);
+	struct err e = { "" };
+	bool ret;
+
+	permits_as_opens(t.at[TASK]);
+	ck_assert_int_eq(attach_one(t.at[JOB], NJOB, BPF_F_ALLOW_MULTI), 0);
+	ck_assert_int_eq(attach_one(t.at[STEP], N193, BPF_F_ALLOW_MULTI), 0);
+	ck_assert_int_eq(attach_one(t.at[USER], NUSER, BPF_F_ALLOW_MULTI), 0);
+	ck_assert_int_eq(attach_one(t.at[TASK], N194, BPF_F_ALLOW_OVERRIDE), 0);
+	permits_as_opens(t.at[TASK]);
+	permits_as_opens(t.at[STEPD]);
+	apply(d, DEVICES_OTHERS);
+	permits_as_opens(t.at[TASK]);
+	ck_assert_int_eq(devices_permits(d, one, 1, &ret, &e), 0);
+	devices_close(d);
+	tree_remove(&t);
+}
+END_TEST
+
 START_TEST(v2_taken_away)
 {
 	struct tree t = tree_make(v2_root, true);
@@ -894,6 +984,8 @@ int main(void)
 	tcase_set_timeout(v2, 120);
 	if (v1_root[0]) {
 		tcase_add_test(v1, v1_others);
+		tcase_add_test(v1, v1_permits);
+		tcase_add_test(v1, v1_early);
 		tcase_add_test(v1, v1_strict);
 		tcase_add_test(v1, v1_not_slurms);
 		tcase_add_test(v1, v1_taken_away);
@@ -905,6 +997,7 @@ int main(void)
 	}
 	if (v2_root[0]) {
 		tcase_add_test(v2, v2_modes);
+		tcase_add_test(v2, v2_permits);
 		tcase_add_test(v2, v2_taken_away);
 		tcase_add_test(v2, v2_full);
 		tcase_add_test(v2, v2_by_process);
