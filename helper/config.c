@@ -37,6 +37,7 @@ static const struct key keys[] = {
 	{ "deny", PATHS, AT(deny), 0, 0 },
 	{ "devices", PATHS, AT(devices), 0, 0 },
 	{ "erofsfuse", PATH, AT(erofsfuse), 0, 0 },
+	{ "gres", BOOL, AT(gres), 0, 0 },
 	{ "image_linger", SECONDS, AT(image_linger), 0, LINGER_MAX },
 	{ "kernel_mount_user_images", BOOL, AT(kernel_mount_user_images), 0, 0 },
 	{ "map", PATH, AT(map), 0, 0 },

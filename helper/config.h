@@ -46,6 +46,7 @@ struct config {
 	uint64_t memlock; /* RLIMIT_MEMLOCK of steps with --usnic, or as above */
 	enum preflight preflight;
 	unsigned confine; /* CONFINE_* */
+	bool gres;	  /* --usnic takes only devices that Slurm's GRES grants */
 	bool kernel_mount_user_images;
 	bool writable, mount_home, mount_cwd, mount_tmp, mount_sys, account, resolv, pmix;
 	bool slurm, remap_root;

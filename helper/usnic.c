@@ -18,6 +18,7 @@
 #include "sys.h"
 #include "usnicenv.h"
 #include "usnicexplain.h"
+#include "usnicgres.h"
 #include "usnicmap.h"
 #include "usnicrules.h"
 #include "usnicspec.h"
@@ -51,6 +52,7 @@ struct usnic {
 	struct lease lease;
 	uint32_t *used; /* per device, when the choice was made; for explain */
 	bool *looked;	/* per device: its link was looked at */
+	bool *denied;	/* per device, by Slurm's GRES: it counts as full; NULL: nobody asked */
 
 	struct usnic_rules rules;
 	bool explained;
@@ -155,11 +157,25 @@ static void look_at_links(struct usnic *u)
 	}
 }
 
+/* What is in use, and what Slurm's GRES denies as full; malloced. */
+static uint32_t *taken(const struct usnic *u, const uint32_t *used)
+{
+	const size_t n = hwmap_ndevices(u->map);
+	uint32_t *all = calloc(n, sizeof(*all));
+
+	for (size_t i = 0; all && i < n; i++)
+		all[i] = u->denied && u->denied[i] ? hwmap_device(u->map, i)->slots
+			 : used			   ? used[i]
+						   : 0;
+	return all;
+}
+
 /* lease_pick: what is free decides. */
 static int pick(const uint32_t *used, uint32_t *device, uint32_t want, void *arg, struct err *e)
 {
 	struct usnic *u = arg;
 	const struct hwmap_cpus **ranks = calloc(u->ntasks, sizeof(void *));
+	uint32_t *all = taken(u, used);
 	struct hwmap_ask ask = {
 		.ranks = ranks,
 		.nranks = u->ntasks,
@@ -168,28 +184,45 @@ static int pick(const uint32_t *used, uint32_t *device, uint32_t want, void *arg
 		.policy = u->spec.policy,
 		.rails = u->spec.rails,
 		.device = u->spec.device[0] ? u->spec.device : NULL,
-		.used = used,
+		.used = all,
 		.any_state = u->c->preflight != PREFLIGHT_STRICT,
 		.uverbs = true,
 	};
-	int rc;
+	int rc = 0;
 
-	if (!ranks)
+	if (!ranks || !all) {
+		free(ranks);
+		free(all);
 		return err_set(e, "out of memory");
+	}
 	for (uint32_t i = 0; i < u->ntasks; i++)
 		ranks[i] = u->tasks[i].bound ? &u->tasks[i].cpus : NULL;
-	do { /* each time with another device looked at */
+	while (rc == 0) { /* each time with another device looked at */
 		hwmap_choice_done(&u->choice);
 		rc = hwmap_pick(u->map, &ask, &u->choice, e);
-	} while (rc == 0 && links_differ(u));
-	free(ranks);
-	if (rc < 0)
-		return -1;
-	for (uint32_t i = 0; i < want; i++)
+		if (rc < 0 || !links_differ(u))
+			break;
+	}
+	for (uint32_t i = 0; rc == 0 && i < want; i++)
 		device[i] = u->choice.grants[i].device;
-	if (used)
-		memcpy(u->used, used, hwmap_ndevices(u->map) * sizeof(*used));
-	return 0;
+	if (rc == 0)
+		memcpy(u->used, all, hwmap_ndevices(u->map) * sizeof(*all));
+	free(ranks);
+	free(all);
+	return rc;
+}
+
+static int fail(const struct usnic *u, const struct err *why, struct err *e)
+{
+	bool some = false;
+
+	for (size_t i = 0; u->denied && i < hwmap_ndevices(u->map); i++)
+		some = some || u->denied[i];
+	if (some)
+		return err_set(
+			e, "--usnic: %s; devices that Slurm's GRES does not grant count as leased",
+			why->text);
+	return err_set(e, "--usnic: %s", why->text);
 }
 
 /* Put the nodes of a task into its view, if it has one yet. */
@@ -274,13 +307,14 @@ static int try(struct usnic *u, struct err *e)
 		return fill_views(u, e) < 0 ? -1 : usnic_rules_apply(&u->rules, u->pids, e);
 	}
 	if (sys_now_ms() + RETRY_MS > u->until_ms)
-		return err_set(e, "--usnic: %s", why.text);
+		return fail(u, &why, e);
 	u->waits = true;
 	u->retry_ms = sys_now_ms() + RETRY_MS;
 	return 0;
 }
 
-static int choose(struct usnic *u, struct err *e)
+/* pid: a task. */
+static int choose(struct usnic *u, pid_t pid, struct err *e)
 {
 	struct err why = { "" };
 	uint32_t *first;
@@ -289,6 +323,8 @@ static int choose(struct usnic *u, struct err *e)
 	if (hwmap_ndevices(u->map) == 0)
 		return err_set(e, "--usnic: this node has no NIC with virtual functions or RDMA; "
 				  "`berth-hwmap list` there shows what it has");
+	if (u->c->gres && usnicgres_denied(u->map, pid, &u->denied, e) < 0)
+		return -1;
 	u->used = calloc(hwmap_ndevices(u->map), sizeof(*u->used));
 	u->looked = calloc(hwmap_ndevices(u->map), sizeof(*u->looked));
 	first = calloc((size_t)nranks(u) * u->spec.count, sizeof(*first));
@@ -299,7 +335,7 @@ static int choose(struct usnic *u, struct err *e)
 					   : err_set(&why, "out of memory");
 	free(first);
 	if (rc < 0)
-		return err_set(e, "--usnic: %s", why.text);
+		return fail(u, &why, e);
 	u->until_ms = sys_now_ms() + (int64_t)u->spec.wait_s * 1000;
 	return try(u, e);
 }
@@ -325,7 +361,7 @@ int usnic_rank(struct usnic *u, const struct rank *k, struct err *e)
 	take_cpus(t, k);
 	if (u->cgroup < 0)
 		u->cgroup = cgroups_open_step((pid_t)k->pid);
-	return ++u->nknown == u->ntasks ? choose(u, e) : 0;
+	return ++u->nknown == u->ntasks ? choose(u, (pid_t)k->pid, e) : 0;
 }
 
 int usnic_due_ms(const struct usnic *u)
@@ -389,6 +425,7 @@ static int make_lines(struct usnic *u, struct granted *g, struct err *e)
 		.spec = &u->spec,
 		.choice = &u->choice,
 		.used = u->used,
+		.denied = u->denied,
 		.ntasks = u->ntasks,
 		.strict = u->c->preflight == PREFLIGHT_STRICT,
 		.warn = u->c->preflight != PREFLIGHT_OFF,
@@ -459,6 +496,7 @@ void usnic_end(struct usnic *u)
 	free(u->pids);
 	free(u->used);
 	free(u->looked);
+	free(u->denied);
 	sys_close(&u->cgroup);
 	sys_close(&u->leases);
 	free(u);

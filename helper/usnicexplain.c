@@ -104,6 +104,9 @@ static void tell_others(const struct usnic_said *s, struct lines *l)
 			continue;
 		if (d->slots == 0)
 			add(l, "--usnic: not given: %s: its VFs are, not the PF", name_of(d));
+		else if (s->denied && s->denied[i])
+			add(l, "--usnic: not given: %s: Slurm's GRES does not grant it",
+			    name_of(d));
 		else if (d->state == HWMAP_STATE_DOWN)
 			add(l, "--usnic: not given: %s: its link is not up", name_of(d));
 		else if (s->used && s->used[i] >= d->slots)

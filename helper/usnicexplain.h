@@ -15,6 +15,7 @@ struct usnic_said {
 	const struct usnic_spec *spec;
 	const struct hwmap_choice *choice;
 	const uint32_t *used; /* slots that others had, per device */
+	const bool *denied;   /* by Slurm's GRES, per device; NULL: nobody asked */
 	uint32_t ntasks;      /* of the step on this node */
 	bool strict, warn;    /* preflight */
 };
