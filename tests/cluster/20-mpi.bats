@@ -6,13 +6,6 @@ load rows
 load user
 NEEDS_PLUGIN=yes
 
-# needs_mpi TYPE: skips where Slurm was built without that plugin.
-needs_mpi() {
-    as alice srun --mpi=list 2>&1 | grep -qw "$1" && return 0
-    [[ -z ${CI:-} || ${BERTH_FOREIGN_ROOT:-no} == yes ]] || die "the Slurm of CI has no mpi/$1"
-    skip "this Slurm has no mpi/$1"
-}
-
 # mpi FAMILY PROGRAM --mpi=TYPE [srun arguments]: runs a program of the MPI image.
 mpi() {
     local family=$1 program=$2 img

@@ -139,6 +139,7 @@ OTHER=-'
         >etc/environment')
     ENV=(TMPDIR=/tmp)
     for mpi in none pmi2 pmix; do
+        [[ $mpi == none ]] || has_mpi "$mpi" || continue
         inside "$img" --mpi="$mpi" -w "$(node 1)" -n2 -- env
         ok
         [[ $(grep -c '=forged$' <<<"$output") == 2 && $(grep -c '^FREE=forged$' <<<"$output") == 2 ]]
@@ -147,7 +148,7 @@ OTHER=-'
         has HOME=/home/berthalice
         has TMPDIR=/tmp
     done
-    has $'PMIX_RANK=1\n'
+    ! has_mpi pmix || has $'PMIX_RANK=1\n'
     inside "$img" --mpi=pmi2 -n2 -- env
     has $'PMI_RANK=1\n'
 }

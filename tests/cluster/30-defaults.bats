@@ -160,6 +160,7 @@ berthgrp:x:$(getent group berthgrp | cut -d: -f3):"
 }
 
 @test "PMIx's directories; pmix=no" {
+    needs_mpi pmix
     inside tiny.sqsh --mpi=pmix -- sh -c 'ls -d "$PMIX_SERVER_TMPDIR" && grep -c "pmix" /proc/self/mountinfo'
     ok
     [[ $output == *pmix*$'\n1' ]] || { echo "$output"; return 1; }

@@ -113,7 +113,7 @@ END
 }
 
 @test "ranks started by an srun inside: PMIx, whose library is the host's" {
-    as alice srun --mpi=list 2>&1 | grep -qw pmix || skip "this Slurm has no mpi/pmix"
+    needs_mpi pmix
     IMG=$(image mpi.sqsh) script <<<'srun -n2 --mpi=pmix /opt/mpi/openmpi/ring'
     ok
     has "ring of 2: token 2"

@@ -35,6 +35,14 @@ batch() {
     output=$(cat "$dir/log")
 }
 
+# needs_mpi TYPE: skips where Slurm was built without that plugin.
+has_mpi() { as alice srun --mpi=list 2>&1 | grep -qw "$1"; }
+needs_mpi() {
+    has_mpi "$1" && return 0
+    [[ -z ${CI:-} || ${BERTH_FOREIGN_ROOT:-no} == yes ]] || die "the Slurm of CI has no mpi/$1"
+    skip "this Slurm has no mpi/$1"
+}
+
 job_state() { scontrol -o show job "$1" | sed -n 's/.* JobState=\([A-Z_]*\).*/\1/p'; }
 job_over() { [[ $(job_state "$1") =~ ^(COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL|OUT_OF_MEMORY)$ ]]; }
 
