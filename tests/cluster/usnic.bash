@@ -82,8 +82,11 @@ usnic_calm() { [[ -n ${BACKGROUND:-} ]] || wait_until 10 no_jobs; }
 eval "usnic_$(declare -f setup_file)" && eval "usnic_$(declare -f teardown_file)" && eval "usnic_$(declare -f setup)"
 setup_file() {
     usnic_setup_file
-    # the directory of the leases stays, even where the step fails
-    ! usnic_made || as alice srun -Q -w "$(node 1)" --usnic true || :
+    usnic_made || return 0
+    # the directory of the leases stays, and its lock
+    BERTH_ARGS+=" confine=no" plugstack_write
+    as alice srun -Q -w "$(node 1)" --usnic true
+    plugstack_write
 }
 teardown_file() {
     usnic_down
