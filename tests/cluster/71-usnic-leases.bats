@@ -200,10 +200,7 @@ orphan_ends() {
 }
 
 # new_slurmd: the census knows of the one that runs now.
-new_slurmd() {
-    { grep -v "^slurmd $(node 1)" "$BATS_TEST_TMPDIR/before"; census_of_slurmd "$(node 1)"; } | LC_ALL=C sort >"$HOLD/before"
-    cp "$HOLD/before" "$BATS_TEST_TMPDIR/before"
-}
+new_slurmd() { census_renew "$BATS_TEST_TMPDIR/before" "$(node 1)"; }
 
 @test "slurmd starts no helper on a node without RDMA devices, and a step without --usnic none either" {
     [[ -z $(ls /sys/class/infiniband 2>/dev/null) ]] || skip "this host has RDMA devices"

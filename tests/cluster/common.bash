@@ -33,8 +33,12 @@ teardown_file() {
 setup() {
     [[ ${NEEDS_PLUGIN:-no} == no || ${BERTH_PLUGIN:-yes} == yes ]] || skip "the cluster runs without the plugin"
     wait_until 20 nodes_are idle
+    # what the test before has left for a moment is not this one's
+    wait_until 10 steps_gone || :
     census >"$BATS_TEST_TMPDIR/before"
 }
+
+steps_gone() { ! cgroup_dirs | grep -q '/step_'; }
 
 teardown() {
     [[ -e $BATS_TEST_TMPDIR/before ]] || return 0

@@ -357,9 +357,7 @@ slurmd_back() {
     wait_until 20 slurmd_listens "$SLURMD_IN"
     unset SLURMD_IN
     wait_until 20 nodes_are idle
-    # of the old census only what was said of that slurmd is let go
-    { grep -v "^slurmd $n" "$before"; census_of_slurmd "$n"; } | LC_ALL=C sort >"$before.new"
-    mv "$before.new" "$before"
+    census_renew "$before" "$n"
 }
 
 # The bystander and the step of a test that failed.

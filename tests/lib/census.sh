@@ -129,6 +129,15 @@ census_equal() {
     return 1
 }
 
+# census_renew FILE NODE: another slurmd runs on NODE now; what FILE says of the old one is replaced.
+census_renew() {
+    {
+        grep -v "^slurmd $2" "$1"
+        CENSUS_WIDE=$(sed -n 's/^wide: //p' "$1") census_of_slurmd "$2"
+    } | LC_ALL=C sort >"$1.new"
+    mv "$1.new" "$1"
+}
+
 # census_is FILE NOW: writes a census to NOW; true if it equals FILE. If another cluster came or went meanwhile,
 # what only one of the two could see does not count.
 census_is() {
