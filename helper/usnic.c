@@ -251,10 +251,11 @@ static int fill_views(struct usnic *u, struct err *e)
 /* A task may come for it before the choice is made, or after. */
 int usnic_view(struct usnic *u, uint32_t task, struct err *e)
 {
-	struct usnic_task *t = &u->tasks[task];
+	struct usnic_task *t;
 
 	if (task >= u->ntasks)
 		return err_set(e, "task %u of %u asks for its devices", task, u->ntasks);
+	t = &u->tasks[task];
 	if (t->view >= 0)
 		return t->view;
 	t->view = devview_make(e);
