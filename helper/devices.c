@@ -118,27 +118,21 @@ static bool is_granted(const struct devices *d, const struct devices_node *g)
 	return false;
 }
 
-static int refuse_new(const struct devices *d, const struct devices_node *g, struct err *e)
-{
-	if (d->left_out)
-		return err_set(e, "%c %u:%u is granted, but Slurm's device limits deny it in %s",
-			       g->type, g->major, g->minor, d->name);
-	return err_set(e, "the device rules of %s can only be narrowed: %c %u:%u is new", d->name,
-		       g->type, g->major, g->minor);
-}
-
-int devices_apply(struct devices *d, enum devices_mode mode, const struct devices_node *granted,
-		  size_t n, struct err *e)
+static int apply(struct devices *d, bool early, enum devices_mode mode,
+		 const struct devices_node *granted, size_t n, struct err *e)
 {
 	if (n > DEVICES_GRANT_MAX)
 		return err_set(e, "%zu devices for a step; at most %d", n, DEVICES_GRANT_MAX);
+	d->early = early;
 	d->again = d->applied;
 	d->before = d->plan;
 	if (d->again && mode != d->mode)
 		return err_set(e, "the device rules of %s can only be narrowed", d->name);
 	for (size_t i = 0; d->again && i < n; i++)
 		if (!is_granted(d, &granted[i]))
-			return refuse_new(d, &granted[i], e);
+			return err_set(
+				e, "the device rules of %s can only be narrowed: %c %u:%u is new",
+				d->name, granted[i].type, granted[i].major, granted[i].minor);
 	d->applied = false;
 	d->mode = mode;
 	d->n = n;
@@ -151,22 +145,16 @@ int devices_apply(struct devices *d, enum devices_mode mode, const struct device
 	return 0;
 }
 
+int devices_apply(struct devices *d, enum devices_mode mode, const struct devices_node *granted,
+		  size_t n, struct err *e)
+{
+	return apply(d, false, mode, granted, n, e);
+}
+
 int devices_apply_early(struct devices *d, enum devices_mode mode,
 			const struct devices_node *granted, size_t n, struct err *e)
 {
-	struct devices_node some[DEVICES_GRANT_MAX];
-	bool permitted[DEVICES_GRANT_MAX];
-	size_t nsome = 0;
-
-	if (d->v2 || n == 0 || n > DEVICES_GRANT_MAX)
-		return devices_apply(d, mode, granted, n, e);
-	if (devices_permits(d, granted, n, permitted, e) < 0)
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		if (permitted[i])
-			some[nsome++] = granted[i];
-	d->left_out = nsome < n;
-	return devices_apply(d, mode, some, nsome, e);
+	return apply(d, true, mode, granted, n, e);
 }
 
 /* Whether the plan in force denies all that one for the drivers of today would. */

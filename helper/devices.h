@@ -67,12 +67,11 @@ int devices_permits(struct devices *d, const struct devices_node *nodes, size_t 
 		    struct err *e);
 
 /*
- * Restrict the cgroup, and read back.  0 or -1 with *e, which names the restriction and the
- * cgroup; the step has to fail then, and the cgroup may be narrower than before, never wider.
+ * Restrict the cgroup, and read back.  0 or -1 with *e, which names the restriction and the cgroup; the step
+ * has to fail then, and the cgroup may be narrower than before, never wider.  With v1 it is
+ * an error if Slurm denies a device that is granted; with v2 that shows when it is opened.
  *
- * It may be called again with the same mode and some of the granted devices of before: early, off
- * the step's critical path, with all that may be granted, and later with those that are.  The
- * second time costs in proportion to what it takes away.
+ * It may be called again with the same mode and some of the granted devices of before.
  *
  * With v1 a devices.allow of Slurm's for a task fails, and so the step, if its device is denied
  * here: grant what GRES allocates until the tasks' cgroups are set up (before task_init).
@@ -81,8 +80,9 @@ int devices_apply(struct devices *d, enum devices_mode mode, const struct device
 		  size_t n, struct err *e);
 
 /*
- * The first devices_apply, with all that may be granted.  Of these, what Slurm denies is left out
- * where the cgroup tells (v1, which could not grant it); a later devices_apply refuses it.
+ * The first devices_apply, off the step's critical path, with all that may be granted, whether
+ * Slurm denies it or not.  The second one costs in proportion to what it takes away.  With v1
+ * only that one reads back: what it takes away, and of what came early a part.
  */
 int devices_apply_early(struct devices *d, enum devices_mode mode,
 			const struct devices_node *granted, size_t n, struct err *e);

@@ -21,7 +21,7 @@ struct devices {
 	struct devices_node granted[DEVICES_GRANT_MAX];
 	struct devices_plan plan, before; /* before: in force already when applied again */
 	bool again;
-	bool left_out;		       /* devices_apply_early has left out some */
+	bool early;		       /* what is granted may be granted later, or not */
 	struct devices_plan_tops tops; /* v1 */
 	int prog;		       /* v2: our program, or -1 */
 	uint32_t copies

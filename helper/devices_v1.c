@@ -31,6 +31,7 @@
 #define ANY DEVICES_PLAN_ANY
 #define LIST_MAX (1024 * 1024)
 #define DEPTH_MAX 8
+#define SAMPLE 32
 
 /* ---- asking ---- */
 
@@ -235,19 +236,12 @@ static int each_denied(const struct devices *d, bool fresh,
 	return rc;
 }
 
-static int narrow(const struct devices *d, struct err *e)
+/* All that the plan denies anew, where the default is to allow. */
+static int deny_all(const struct devices *d, struct err *e)
 {
-	struct writing w = { d, -1, e };
-	bool default_allow = false;
+	struct writing w = { d, openat(d->dir, "devices.deny", O_WRONLY | O_CLOEXEC), e };
 	int rc;
 
-	if (each_listed(d->dir, note_default, &default_allow) != 0)
-		return err_sys(e, errno, "cannot read devices.list of %s", d->name);
-	if (replace_below(d, d->dir, DEPTH_MAX, e) < 0)
-		return -1;
-	if (!default_allow)
-		return narrow_list(d, d->dir, false, e);
-	w.fd = openat(d->dir, "devices.deny", O_WRONLY | O_CLOEXEC);
 	if (w.fd < 0)
 		return err_sys(e, errno, "cannot restrict devices in %s", d->name);
 	rc = each_denied(d, true, write_entry, &w);
@@ -255,28 +249,29 @@ static int narrow(const struct devices *d, struct err *e)
 	return rc;
 }
 
-/* ---- reading back ---- */
-
-/* Names of a directory, one a line; "" where there is none. malloced. */
-static char *names_of(const char *path)
+/* A few single devices likewise.  There is one such cgroup for each task, so tops are not looked up. */
+static int deny_listed(const struct devices *d, struct err *e)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-	DIR *s = opendir(path);
-	struct dirent *ent;
+	struct writing w = { d, openat(d->dir, "devices.deny", O_WRONLY | O_CLOEXEC), e };
+	int rc = w.fd < 0 ? err_sys(e, errno, "cannot restrict devices in %s", d->name) : 0;
 
-	while (f && s && (ent = readdir(s)))
-		fprintf(f, "%s\n", ent->d_name);
-	if (s)
-		closedir(s);
-	return f && fclose(f) == 0 ? text : NULL;
+	for (size_t i = 0; i < d->plan.n && rc == 0; i++) {
+		const struct devices_plan_rule *r = &d->plan.rule[i];
+		const struct devices_plan_entry x = { r->type, r->major, r->minor,
+						      DEVICES_PLAN_RWM };
+
+		rc = write_entry(&x, &w);
+	}
+	sys_close(&w.fd);
+	return rc;
 }
+
+/* ---- reading back ---- */
 
 struct checking {
 	const struct devices *d;
 	struct asking a;
-	bool each_access; /* ask for r, w and m, one by one */
+	bool all; /* ask for each device, and for r, w and m one by one */
 	struct err *e;
 };
 
@@ -286,13 +281,16 @@ static int check_denied(const struct devices_plan_entry *x, void *arg)
 	struct devices_plan_entry one = *x;
 	char text[DEVICES_PLAN_TEXT];
 
+	if (!c->all && c->d->again && x->minor % SAMPLE && x->minor != ANY &&
+	    devices_plan_denies(&c->d->before, x))
+		return 0; /* written early, one of many */
 	/* "*" would be denied for a single exception: ask for one that only "*" denies */
 	if (one.major == ANY)
 		one.major = DEVICES_PLAN_MAJORS - 1;
 	if (one.minor == ANY)
 		one.minor = DEVICES_PLAN_MINOR_MAX;
 	for (unsigned bit = DEVICES_PLAN_R; bit <= DEVICES_PLAN_M; bit <<= 1) {
-		one.access = c->each_access ? bit : DEVICES_PLAN_RWM;
+		one.access = c->all ? bit : DEVICES_PLAN_RWM;
 		switch (ask(&c->a, &one)) {
 		case 0: break;
 		case 1:
@@ -302,7 +300,7 @@ static int check_denied(const struct devices_plan_entry *x, void *arg)
 			return err_sys(c->e, errno, "cannot ask for the device rules of %s",
 				       c->d->name);
 		}
-		if (!c->each_access)
+		if (!c->all)
 			break;
 	}
 	return 0;
@@ -353,7 +351,7 @@ int devices_v1_permits(struct devices *d, const struct devices_node *nodes, size
 
 int devices_v1_check(struct devices *d, struct err *e)
 {
-	struct checking c = { .d = d, .each_access = true, .e = e };
+	struct checking c = { .d = d, .all = true, .e = e };
 	int rc;
 
 	if (ask_begin(d, &c.a, e) < 0)
@@ -365,56 +363,74 @@ int devices_v1_check(struct devices *d, struct err *e)
 	return rc;
 }
 
-static int apply_plan(struct devices *d, struct err *e)
+/* ---- applying ---- */
+
+/* Names of a directory, one a line; "" where there is none. malloced. */
+static char *names_of(const char *path)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	DIR *s = opendir(path);
+	struct dirent *ent;
+
+	while (f && s && (ent = readdir(s)))
+		fprintf(f, "%s\n", ent->d_name);
+	if (s)
+		closedir(s);
+	return f && fclose(f) == 0 ? text : NULL;
+}
+
+static int find_tops(struct devices *d, struct err *e)
 {
 	char *chars = names_of("/sys/dev/char"), *blocks = names_of("/sys/dev/block");
-	struct checking c = { .d = d, .e = e };
 	int rc = chars && blocks ? 0 : err_sys(e, errno, "cannot list the devices of this node");
 
 	if (rc == 0)
 		rc = devices_plan_tops(&d->tops, &d->plan, chars, blocks, e);
 	free(chars);
 	free(blocks);
-	if (rc < 0 || ask_begin(d, &c.a, e) < 0)
+	return rc;
+}
+
+static int narrow(struct devices *d, bool default_allow, struct err *e)
+{
+	if (find_tops(d, e) < 0 || replace_below(d, d->dir, DEPTH_MAX, e) < 0)
+		return -1;
+	return default_allow ? deny_all(d, e) : narrow_list(d, d->dir, false, e);
+}
+
+static int narrow_asking(struct devices *d, bool default_allow, struct err *e)
+{
+	struct checking c = { .d = d, .e = e };
+	int rc;
+
+	if (ask_begin(d, &c.a, e) < 0)
 		return -1;
 	rc = check_granted(&c, "Slurm's device limits deny it");
-	ask_end(&c.a);
-	if (rc < 0 || narrow(d, e) < 0 || ask_begin(d, &c.a, e) < 0)
-		return -1;
-	rc = each_denied(d, true, check_denied, &c);
 	if (rc == 0)
-		rc = check_granted(&c, "the restriction took it away");
+		rc = narrow(d, default_allow, e);
+	if (rc == 0)
+		rc = each_denied(d, false, check_denied, &c);
 	ask_end(&c.a);
 	return rc;
 }
 
 /*
- * A few single devices, where the default is to allow: each is one write, which adds an
- * exception or fails, and no exception leaves the list again but through devices.allow.  There
- * is one such cgroup for each task, and the questions of the general way would be felt.
+ * Early, the kernel is not asked: that takes as long as to write it all, and the cgroup for it
+ * waits for slurmstepd, which moves its tasks meanwhile.  What was written then is sampled
+ * when the rest comes.  For a task it is a few single devices: where the default is to
+ * allow, each is one write, which adds an exception or fails, and no exception leaves the
+ * list again but through devices.allow (devcgroup_update_access in the kernel's
+ * security/device_cgroup.c).
  */
-static int deny_listed(const struct devices *d, struct err *e)
-{
-	struct writing w = { d, openat(d->dir, "devices.deny", O_WRONLY | O_CLOEXEC), e };
-	int rc = w.fd < 0 ? err_sys(e, errno, "cannot restrict devices in %s", d->name) : 0;
-
-	for (size_t i = 0; i < d->plan.n && rc == 0; i++) {
-		const struct devices_plan_rule *r = &d->plan.rule[i];
-		const struct devices_plan_entry x = { r->type, r->major, r->minor,
-						      DEVICES_PLAN_RWM };
-
-		rc = write_entry(&x, &w);
-	}
-	sys_close(&w.fd);
-	return rc;
-}
-
 int devices_v1_apply(struct devices *d, struct err *e)
 {
 	bool default_allow = false;
 
-	if (d->mode == DEVICES_LISTED && each_listed(d->dir, note_default, &default_allow) == 0 &&
-	    default_allow)
+	if (each_listed(d->dir, note_default, &default_allow) != 0)
+		return err_sys(e, errno, "cannot read devices.list of %s", d->name);
+	if (default_allow && d->mode == DEVICES_LISTED)
 		return deny_listed(d, e);
-	return apply_plan(d, e);
+	return d->early ? narrow(d, default_allow, e) : narrow_asking(d, default_allow, e);
 }

@@ -391,7 +391,7 @@ START_TEST(v1_early)
 	ck_assert_uint_eq(after[N194], 7);
 	ck_assert_uint_eq(after[N195], 0);
 	ck_assert_int_eq(devices_apply(d, DEVICES_OTHERS, nodes, 1, &e), -1);
-	ck_assert_msg(strstr(e.text, "c 231:192 is granted, but Slurm's device limits deny it"),
+	ck_assert_msg(strstr(e.text, "c 231:192 rw is granted, but Slurm's device limits deny it"),
 		      "%s", e.text);
 	apply(d, DEVICES_OTHERS);
 	probe(t.at[TASK], after);
