@@ -4,38 +4,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "sys.h"
 
 #define VIEW_BYTES "64k"
 #define VIEW_INODES "1024"
 
 int devview_make(struct err *e)
 {
-	static const char *const options[][2] = {
-		{ "mode", "0755" },
-		{ "size", VIEW_BYTES },
-		{ "nr_inodes", VIEW_INODES },
-	};
-	int fs = fsopen("tmpfs", FSOPEN_CLOEXEC), mnt = -1;
+	static const char *const options[] = { "mode",	    "0755",	 "size", VIEW_BYTES,
+					       "nr_inodes", VIEW_INODES, NULL };
+	int mnt = sys_new_fs("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, options);
 
-	for (size_t i = 0; fs >= 0 && i < sizeof(options) / sizeof(options[0]); i++)
-		if (fsconfig(fs, FSCONFIG_SET_STRING, options[i][0], options[i][1], 0) < 0)
-			goto fail;
-	if (fs >= 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-		mnt = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-fail:
-	if (mnt < 0)
-		err_sys(e, errno, "cannot make a step's own " DEVVIEW_DIR);
-	if (fs >= 0)
-		close(fs);
-	return mnt;
+	return mnt >= 0 ? mnt : err_sys(e, errno, "cannot make a step's own " DEVVIEW_DIR);
 }
 
 static int add_node(int view, const char *name, dev_t rdev, uint32_t uid, uint32_t gid,
@@ -79,13 +66,4 @@ int devview_add(int view, const struct hwmap_device *d, uint64_t cm, uint32_t ui
 	    add_link(view, d, e) < 0)
 		return -1;
 	return cm ? add_node(view, "rdma_cm", (dev_t)cm, uid, gid, e) : 0;
-}
-
-int devview_attach(int view, struct err *e)
-{
-	if (unshare(CLONE_NEWNS) < 0)
-		return err_sys(e, errno, "cannot make a mount namespace for the task's devices");
-	if (move_mount(view, "", AT_FDCWD, DEVVIEW_DIR, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return err_sys(e, errno, "cannot mount the task's own " DEVVIEW_DIR);
-	return 0;
 }

@@ -15,7 +15,9 @@
 
 #define DEVVIEW_DIR "/dev/infiniband"
 
-/* A detached, empty tmpfs, or -1 with *e.  The helper keeps one descriptor and sends another. */
+/* A detached, empty tmpfs, or -1 with *e.  The helper keeps one descriptor and sends another; the
+ * task attaches it.  It stays writable for the helper, and only root could write to it.
+ */
 int devview_make(struct err *e);
 
 /*
@@ -24,11 +26,5 @@ int devview_make(struct err *e);
  */
 int devview_add(int view, const struct hwmap_device *d, uint64_t cm, uint32_t uid, uint32_t gid,
 		struct err *e);
-
-/*
- * For a task, as root: take a mount namespace of its own and attach view there.  It
- * stays writable for the helper, and only root could write to it.  0 or -1 with *e.
- */
-int devview_attach(int view, struct err *e);
 
 #endif

@@ -162,7 +162,7 @@ static int prepare_usnic(struct step *s)
 		s->ready_reply[i] = -1;
 	if (!s->ready_reply)
 		return err_set(&s->e, "out of memory");
-	return usnic_begin(&s->r, &s->c, s->state, s->stepd, &s->usnic, &s->e);
+	return usnic_begin(&s->r, &spec, &s->c, s->state, s->stepd, &s->usnic, &s->e);
 }
 
 int step_build_prepare(struct step *s)

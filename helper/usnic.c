@@ -70,8 +70,6 @@ static dev_t find_cm(void)
 
 static int begin(struct usnic *u, int state, struct err *e)
 {
-	if (usnic_spec_parse("--usnic", u->r->usnic, &u->spec, e) < 0)
-		return -1;
 	u->tasks = calloc(u->ntasks, sizeof(*u->tasks));
 	u->pids = calloc(u->ntasks, sizeof(*u->pids));
 	if (!u->tasks || !u->pids)
@@ -95,14 +93,15 @@ static int begin(struct usnic *u, int state, struct err *e)
 	return u->leases < 0 ? -1 : 0;
 }
 
-int usnic_begin(const struct request *r, const struct config *c, int state, pid_t stepd,
-		struct usnic **ret, struct err *e)
+int usnic_begin(const struct request *r, const struct usnic_spec *spec, const struct config *c,
+		int state, pid_t stepd, struct usnic **ret, struct err *e)
 {
 	struct usnic *u = calloc(1, sizeof(*u));
 
 	if (!u)
 		return err_set(e, "out of memory");
 	*u = (struct usnic){ .r = r,
+			     .spec = *spec,
 			     .c = c,
 			     .stepd = stepd,
 			     .ntasks = r->ntasks,
@@ -176,18 +175,8 @@ static int pick(const uint32_t *used, uint32_t *device, uint32_t want, void *arg
 	struct usnic *u = arg;
 	const struct hwmap_cpus **ranks = calloc(u->ntasks, sizeof(void *));
 	uint32_t *all = taken(u, used);
-	struct hwmap_ask ask = {
-		.ranks = ranks,
-		.nranks = u->ntasks,
-		.count = u->spec.count,
-		.per_node = u->spec.per_node,
-		.policy = u->spec.policy,
-		.rails = u->spec.rails,
-		.device = u->spec.device[0] ? u->spec.device : NULL,
-		.used = all,
-		.any_state = u->c->preflight != PREFLIGHT_STRICT,
-		.uverbs = true,
-	};
+	const struct hwmap_ask ask = usnic_spec_ask(&u->spec, ranks, u->ntasks, all,
+						    u->c->preflight != PREFLIGHT_STRICT);
 	int rc = 0;
 
 	if (!ranks || !all) {

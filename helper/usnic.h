@@ -22,21 +22,22 @@
 #include "config.h"
 #include "err.h"
 #include "request.h"
+#include "usnicspec.h"
 
 struct usnic;
 
 /*
- * state: the state directory; stepd: slurmstepd.  r and c must outlive *ret.  0, or -1 with
+ * state: the state directory; stepd: slurmstepd; spec: copied.  r and c must outlive *ret.  0, or -1 with
  * *e.  The caller ends it with usnic_end.
  */
-int usnic_begin(const struct request *r, const struct config *c, int state, pid_t stepd,
-		struct usnic **ret, struct err *e);
+int usnic_begin(const struct request *r, const struct usnic_spec *spec, const struct config *c,
+		int state, pid_t stepd, struct usnic **ret, struct err *e);
 
 /* slurmstepd stands in the step's cgroups (user_init).  0 or -1 with *e. */
 int usnic_early(struct usnic *u, struct err *e);
 
 /*
- * The view of a task, by its number on the node: a detached mount for devview_attach, owned
+ * The view of a task, by its number on the node: a detached mount, which the task attaches, owned
  * by u.  -1 with *e.
  */
 int usnic_view(struct usnic *u, uint32_t task, struct err *e);

@@ -47,26 +47,10 @@ static const char *place_of(const struct hwmap_device *d, char *buf, size_t size
 	return buf;
 }
 
-static struct hwmap_ask ask_of(const struct usnic_said *s, const struct hwmap_cpus *const *ranks)
-{
-	return (struct hwmap_ask){
-		.ranks = ranks,
-		.nranks = s->ntasks,
-		.count = s->spec->count,
-		.per_node = s->spec->per_node,
-		.policy = s->spec->policy,
-		.rails = s->spec->rails,
-		.device = s->spec->device[0] ? s->spec->device : NULL,
-		.used = s->used,
-		.any_state = !s->strict,
-		.uverbs = true,
-	};
-}
-
 static void tell_ranks(const struct usnic_said *s, const uint32_t *gtasks,
 		       const struct hwmap_cpus *const *ranks, struct lines *l)
 {
-	const struct hwmap_ask ask = ask_of(s, ranks);
+	const struct hwmap_ask ask = usnic_spec_ask(s->spec, ranks, s->ntasks, s->used, !s->strict);
 	const uint32_t n = s->spec->per_node ? 1 : s->ntasks, count = s->spec->count;
 	char why[160], place[32], who[32];
 

@@ -159,3 +159,21 @@ int usnic_spec_parse(const char *label, const char *text, struct usnic_spec *ret
 	*ret = s;
 	return 0;
 }
+
+struct hwmap_ask usnic_spec_ask(const struct usnic_spec *spec,
+				const struct hwmap_cpus *const *ranks, uint32_t nranks,
+				const uint32_t *used, bool any_state)
+{
+	return (struct hwmap_ask){
+		.ranks = ranks,
+		.nranks = nranks,
+		.count = spec->count,
+		.per_node = spec->per_node,
+		.policy = spec->policy,
+		.rails = spec->rails,
+		.device = spec->device[0] ? spec->device : NULL,
+		.used = used,
+		.any_state = any_state,
+		.uverbs = true,
+	};
+}

@@ -39,6 +39,14 @@ struct usnic_spec {
 /* Parse text ("" is one VF per task) into *ret.  label names the option in messages.  0 or -1 with *e. */
 int usnic_spec_parse(const char *label, const char *text, struct usnic_spec *ret, struct err *e);
 
+/*
+ * What is asked of hwmap for nranks ranks with these CPUs; used: of each device (hwmap.h).  Both,
+ * and spec, must outlive it.  any_state: ports that are down count, too.
+ */
+struct hwmap_ask usnic_spec_ask(const struct usnic_spec *spec,
+				const struct hwmap_cpus *const *ranks, uint32_t nranks,
+				const uint32_t *used, bool any_state);
+
 /* What --usnic=help prints. */
 extern const char usnic_spec_help[];
 
