@@ -7,14 +7,22 @@
 #ifndef BERTH_VERBS_H
 #define BERTH_VERBS_H
 
-#include <stdbool.h>
+#define VERBS_ABI_MAX 8
+
+enum verbs_found {
+	VERBS_UNKNOWN,	   /* no libibverbs where it is looked for, or nothing wrong with it */
+	VERBS_NO_PROVIDER, /* it has none at all */
+	VERBS_NO_PROVIDER_OF_ABI, /* none of the ABI that it loads */
+};
 
 /*
  * root is a directory, "" for this process's own root.  Looks where Debian and Red Hat put
  * libibverbs.so.1 (/usr/lib, /usr/lib64, /usr/lib/TRIPLET), and for PROVIDER-rdmavN.so below
- * libibverbs/ beside it.  true only where there is the one and none of the other; what is at
- * another place is nothing that can be known from outside.
+ * libibverbs/ beside it.  N, the private ABI of libibverbs and its providers, is in the names
+ * that the library looks for (load_driver in rdma-core's libibverbs/dynamic_driver.c): abi is
+ * that, or "" where the library does not tell.  What is at another place is nothing that can
+ * be known from outside.
  */
-bool verbs_lacks_providers(const char *root);
+enum verbs_found verbs_look(const char *root, char abi[VERBS_ABI_MAX]);
 
 #endif

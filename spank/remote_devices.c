@@ -150,6 +150,7 @@ static int preflight_memlock(const struct granted *g, struct err *e)
 static int preflight_providers(const struct granted *g, struct err *e)
 {
 	static const char name[] = "BERTH_IBDEV=", usnic[] = "usnic_";
+	char abi[VERBS_ABI_MAX];
 	struct err line = { "" };
 
 	if (g->preflight == PREFLIGHT_OFF || !remote_step.container)
@@ -158,11 +159,20 @@ static int preflight_providers(const struct granted *g, struct err *e)
 		if (strncmp(g->env[i], name, strlen(name)) == 0 &&
 		    strncmp(g->env[i] + strlen(name), usnic, strlen(usnic)) == 0)
 			return 0;
-	if (!verbs_lacks_providers(""))
-		return 0;
-	err_set(&line,
-		"--usnic: the image has libibverbs, but no provider for it, so no device will be "
-		"found; expected those of rdma-core (Debian: ibverbs-providers)");
+	switch (verbs_look("", abi)) {
+	case VERBS_UNKNOWN: return 0;
+	case VERBS_NO_PROVIDER:
+		err_set(&line,
+			"--usnic: the image has libibverbs, but no provider for it, so no device will "
+			"be found; expected those of rdma-core (Debian: ibverbs-providers)");
+		break;
+	case VERBS_NO_PROVIDER_OF_ABI:
+		err_set(&line,
+			"--usnic: the image's libibverbs has only providers of another ABI, so no "
+			"device will be found; expected files *-rdmav%s.so, of the same rdma-core",
+			abi);
+		break;
+	}
 	return preflight_fails(g, SAY_PROVIDER, line.text, e);
 }
 

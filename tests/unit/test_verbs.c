@@ -46,31 +46,96 @@ static void stop(void)
 	ck_assert_int_eq(nftw(root, gone, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+static char abi[VERBS_ABI_MAX];
+
+static int found(void)
+{
+	return (int)verbs_look(root, abi);
+}
+
 START_TEST(no_library)
 {
-	ck_assert(!verbs_lacks_providers(root));
+	ck_assert_int_eq(found(), VERBS_UNKNOWN);
 	make("usr/lib/x86_64-linux-gnu/libc.so.6");
-	ck_assert(!verbs_lacks_providers(root));
+	ck_assert_int_eq(found(), VERBS_UNKNOWN);
 }
 END_TEST
 
 START_TEST(debian)
 {
 	make("usr/lib/x86_64-linux-gnu/libibverbs.so.1");
-	ck_assert(verbs_lacks_providers(root));
+	ck_assert_int_eq(found(), VERBS_NO_PROVIDER);
 	make("usr/lib/x86_64-linux-gnu/libibverbs/");
-	ck_assert(verbs_lacks_providers(root));
+	ck_assert_int_eq(found(), VERBS_NO_PROVIDER);
 	make("usr/lib/x86_64-linux-gnu/libibverbs/librxe-rdmav34.so");
-	ck_assert(!verbs_lacks_providers(root));
+	ck_assert_int_eq(found(), VERBS_UNKNOWN);
 }
 END_TEST
 
 START_TEST(red_hat)
 {
 	make("usr/lib64/libibverbs.so.1");
-	ck_assert(verbs_lacks_providers(root));
+	ck_assert_int_eq(found(), VERBS_NO_PROVIDER);
 	make("usr/lib64/libibverbs/libmlx5-rdmav57.so");
-	ck_assert(!verbs_lacks_providers(root));
+	ck_assert_int_eq(found(), VERBS_UNKNOWN);
+}
+END_TEST
+
+/* text stands in libibverbs.so.1, among other bytes. */
+static void make_library(const char *text)
+{
+	char path[256];
+	FILE *f;
+
+	make("usr/lib/x86_64-linux-gnu/libibverbs.so.1");
+	snprintf(path, sizeof(path), "%s/usr/lib/x86_64-linux-gnu/libibverbs.so.1", root);
+	f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	for (int i = 0; i < 200000; i++)
+		fputc(i & 0xff, f);
+	fprintf(f, "%c%s%c", 0, text, 0);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+START_TEST(other_abi)
+{
+	make_library("/usr/lib/x86_64-linux-gnu/libibverbs/lib%s-rdmav34.so");
+	ck_assert_int_eq(found(), VERBS_NO_PROVIDER);
+	make("usr/lib/x86_64-linux-gnu/libibverbs/libmlx5-rdmav25.so");
+	make("usr/lib/x86_64-linux-gnu/libibverbs/librxe-rdmav340.so");
+	make("usr/lib/x86_64-linux-gnu/libibverbs/README");
+	ck_assert_int_eq(found(), VERBS_NO_PROVIDER_OF_ABI);
+	ck_assert_str_eq(abi, "34");
+	make("usr/lib/x86_64-linux-gnu/libibverbs/librxe-rdmav34.so");
+	ck_assert_int_eq(found(), VERBS_UNKNOWN);
+}
+END_TEST
+
+/* What is no name of a provider says nothing about the ABI. */
+START_TEST(odd_library)
+{
+	static const char *const texts[] = { "-rdmav",	  "-rdmav.so", "-rdmav3x.so",
+					     "-rdmav34",  "",	       "-rdmav1234567890.so",
+					     "-rdmav34.s" };
+
+	make("usr/lib/x86_64-linux-gnu/libibverbs/librxe-rdmav25.so");
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		make_library(texts[i]);
+		ck_assert_int_eq(found(), VERBS_UNKNOWN);
+		ck_assert_str_eq(abi, "");
+	}
+	make_library("-rdmav -rdmav34.so");
+	ck_assert_int_eq(found(), VERBS_NO_PROVIDER_OF_ABI);
+}
+END_TEST
+
+/* The library of this machine, where it has one, tells its own. */
+START_TEST(this_machines)
+{
+	if (access("/usr/lib/x86_64-linux-gnu/libibverbs.so.1", F_OK) == 0) {
+		ck_assert_int_eq((int)verbs_look("", abi) != VERBS_NO_PROVIDER_OF_ABI, 1);
+		ck_assert_str_ne(abi, "");
+	}
 }
 END_TEST
 
@@ -84,5 +149,8 @@ int main(void)
 	tcase_add_test(tc, no_library);
 	tcase_add_test(tc, debian);
 	tcase_add_test(tc, red_hat);
+	tcase_add_test(tc, other_abi);
+	tcase_add_test(tc, odd_library);
+	tcase_add_test(tc, this_machines);
 	return unit_run(s);
 }
