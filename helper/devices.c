@@ -82,6 +82,11 @@ struct devices *devices_open_task(const struct devices *step, pid_t pid, struct 
 	return d;
 }
 
+bool devices_takes(const struct devices *d)
+{
+	return !d->v2 || devices_v2_takes(d);
+}
+
 int devices_permits(struct devices *d, const struct devices_node *nodes, size_t n, bool *ret,
 		    struct err *e)
 {

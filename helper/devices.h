@@ -39,7 +39,7 @@ enum devices_mode {
 
 enum devices_level {
 	DEVICES_STEP, /* the step: all of its tasks, and slurmstepd while it is in there */
-	DEVICES_TASK, /* one task; with v2 only where Slurm has no program of its own for it */
+	DEVICES_TASK, /* one task; see devices_takes */
 };
 
 struct devices; /* a cgroup, and what was applied to it */
@@ -56,6 +56,13 @@ struct devices *devices_open_task(const struct devices *step, pid_t pid, struct 
 
 /* The same for a cgroup directory, v1's devices hierarchy or v2. dir stays the caller's. */
 struct devices *devices_open_at(int dir, struct err *e);
+
+/*
+ * Whether the cgroup takes rules of ours.  With v2 it does not where Slurm has attached a program
+ * of its own that takes none beside it, as it does to each task of a step with GRES whose
+ * devices it constrains (src/plugins/cgroup/v2).  An error counts as yes: devices_apply has it.
+ */
+bool devices_takes(const struct devices *d);
 
 /*
  * Which of n nodes a process in the cgroup may open for reading and writing: ret[i], by the

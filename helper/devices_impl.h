@@ -35,6 +35,7 @@ int devices_v1_permits(struct devices *d, const struct devices_node *nodes, size
 		       struct err *e);
 int devices_v1_check(struct devices *d, struct err *e);
 
+bool devices_v2_takes(const struct devices *d);
 int devices_v2_apply(struct devices *d, struct err *e);
 int devices_v2_permits(struct devices *d, const struct devices_node *nodes, size_t n, bool *ret,
 		       struct err *e);

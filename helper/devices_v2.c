@@ -231,6 +231,19 @@ static int required(const struct devices *d, struct ids *ret)
 	return rc;
 }
 
+/* Programs of dir that the kernel takes none beside. */
+static bool is_closed(const struct ids *own)
+{
+	return own->n > 0 && !(own->flags & BPF_F_ALLOW_MULTI);
+}
+
+bool devices_v2_takes(const struct devices *d)
+{
+	struct ids own;
+
+	return query(d->dir, false, &own) < 0 || !is_closed(&own);
+}
+
 /* One attempt. 0; 1: something changed meanwhile; -1 with errno. */
 static int attach_all(struct devices *d)
 {
@@ -238,7 +251,7 @@ static int attach_all(struct devices *d)
 
 	if (required(d, &need) < 0 || query(d->dir, false, &own) < 0)
 		return -1;
-	if (own.n > 0 && !(own.flags & BPF_F_ALLOW_MULTI)) {
+	if (is_closed(&own)) {
 		errno = EPERM;
 		return -1;
 	}

@@ -98,7 +98,10 @@ static int narrow_step(struct usnic_rules *r, const pid_t *pids, struct err *e)
 	return devices_apply(r->step, mode_of(r), all.at, all.n, e);
 }
 
-/* Of what ranks have, nothing that is another rank's alone. */
+/*
+ * Of what ranks have, nothing that is another rank's alone; as far as Slurm leaves room for it,
+ * what the step has is what remains, and what is in the task's view.
+ */
 static int narrow_task(const struct usnic_rules *r, const struct nodes *all, uint32_t task,
 		       pid_t pid, struct err *e)
 {
@@ -113,7 +116,9 @@ static int narrow_task(const struct usnic_rules *r, const struct nodes *all, uin
 	if (others.n == 0)
 		return 0;
 	d = devices_open_task(r->step, pid, e);
-	rc = d ? devices_apply(d, DEVICES_LISTED, others.at, others.n, e) : -1;
+	if (!d)
+		return -1;
+	rc = devices_takes(d) ? devices_apply(d, DEVICES_LISTED, others.at, others.n, e) : 0;
 	devices_close(d);
 	return rc;
 }

@@ -38,7 +38,8 @@ int usnic_rules_early(struct usnic_rules *r, pid_t stepd, struct err *e);
  * to its own.  Slurm has set up the device cgroups of all tasks before it runs
  * task_post_fork for the last of them (src/slurmd/slurmstepd/mgr.c, _fork_all_tasks, 22.05
  * to 26.05), and lets none go on until after that: so it is done while they get on, not when
- * they ask.  0 or -1 with *e.
+ * they ask.  A task whose cgroup takes no rules (devices_takes) has those of the step.  0 or -1
+ * with *e.
  */
 int usnic_rules_apply(struct usnic_rules *r, const pid_t *pids, struct err *e);
 

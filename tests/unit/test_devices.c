@@ -779,6 +779,32 @@ START_TEST(v2_taken_away)
 }
 END_TEST
 
+/* A task with a program of Slurm's: it takes ours beside it, or says before that it will not. */
+START_TEST(v2_takes)
+{
+	struct tree t = tree_make(v2_root, true);
+	const uint32_t flags = kinds[_i];
+	const bool closed = flags == 0 || flags == BPF_F_ALLOW_OVERRIDE;
+	struct devices *step = open_at(t.at[STEP]), *task = open_at(t.at[TASK]);
+	struct err e = { "" };
+	unsigned after[NODES];
+
+	apply(step, DEVICES_OTHERS);
+	ck_assert(devices_takes(task));
+	if (flags != NONE)
+		ck_assert_int_eq(attach_one(t.at[TASK], NTASK, flags), 0);
+	ck_assert_int_eq(devices_takes(task), !closed);
+	ck_assert_int_eq(devices_apply(task, DEVICES_LISTED, one, 1, &e), closed ? -1 : 0);
+	probe(t.at[TASK], after);
+	ck_assert_uint_eq(after[N193] == 0, !closed);
+	ck_assert_uint_eq(after[N194], 0); /* the step's rules, in either case */
+	ck_assert(flags == NONE || after[NTASK] == 0);
+	devices_close(task);
+	devices_close(step);
+	tree_remove(&t);
+}
+END_TEST
+
 START_TEST(v2_full)
 {
 	struct tree t = tree_make(v2_root, true);
@@ -999,6 +1025,7 @@ int main(void)
 		tcase_add_test(v2, v2_modes);
 		tcase_add_test(v2, v2_permits);
 		tcase_add_test(v2, v2_taken_away);
+		tcase_add_loop_test(v2, v2_takes, 0, COUNT(kinds));
 		tcase_add_test(v2, v2_full);
 		tcase_add_test(v2, v2_by_process);
 		tcase_add_loop_test(v2, v2_in_two, 0, 2);
