@@ -17,18 +17,20 @@ function median(k,   i, j, t, m) {
 }
 
 END {
-    printf "%-22s %10s %10s   %10s %10s   %8s %8s\n", "", "bare", "", "contained", "", "ratio", ""
-    printf "%-22s %10s %10s   %10s %10s   %8s %8s\n", "one way, microseconds", "minimum", "median", "minimum", "median",
+    printf "%-27s %10s %10s   %10s %10s   %8s %8s\n", "", "bare", "", "contained", "", "ratio", ""
+    printf "%-27s %10s %10s   %10s %10s   %8s %8s\n", "one way, microseconds", "minimum", "median", "minimum", "median",
         "minimum", "median"
-    for (r = 1; r <= 2; r++) {
-        p = r == 1 ? "ib_send_lat" : "ibv_rc_pingpong"
+    last = split("ib_send_lat ibv_rc_pingpong mpi-8 mpi-4096", names, " ")
+    for (r = 1; r <= last; r++) {
+        p = names[r]
         b = p SUBSEP "bare"
         c = p SUBSEP "contained"
         if (!n[b] || !n[c]) continue
         # ibv_rc_pingpong tells there and back
-        f = r == 1 ? 1 : 2
+        f = p == "ibv_rc_pingpong" ? 2 : 1
         bm = median(b); cm = median(c)
-        printf "%-22s %10.1f %10.1f   %10.1f %10.1f   %8.2f %8.2f\n", p, min[b] / f, bm / f, min[c] / f, cm / f,
+        if (sub(/^mpi-/, "Open MPI, libfabric, ", p)) p = p " B"
+        printf "%-27s %10.1f %10.1f   %10.1f %10.1f   %8.2f %8.2f\n", p, min[b] / f, bm / f, min[c] / f, cm / f,
             min[c] / min[b], cm / bm
     }
 }

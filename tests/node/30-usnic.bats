@@ -11,8 +11,8 @@ setup_file() {
         echo "no build in BERTH_PREFIX, or no Slurm" >"$BATS_FILE_TMPDIR/skip"
         return 0
     fi
-    "$NODE_DIR/../images/build" rdma.sqsh >&2
-    node_boot v2 --nodes 2 --timeout 600 bash "$NODE_DIR/inside/30-usnic"
+    "$NODE_DIR/../images/build" rdma.sqsh mpi.sqsh >&2
+    node_boot v2 --nodes 2 --timeout 1500 bash "$NODE_DIR/inside/30-usnic"
     node_boot v1 --nodes 2 --cgroup v1 --timeout 600 env USNIC_ENDS=no bash "$NODE_DIR/inside/30-usnic"
 }
 
@@ -95,6 +95,28 @@ what_cannot_be() {
 @test "v2: more VFs than there are is one line; none is none" { what_cannot_be v2; }
 @test "v1: more VFs than there are is one line; none is none" { what_cannot_be v1; }
 
+mpi_over_verbs() {
+    with "$1" || return
+    cat mpi mpi.err >&2
+    [[ $(<mpi.rc) == 0 && $(grep -cE '^(8|4096) [0-9.]+$' mpi) == 2 ]] || return
+    # what UCX says that it talks by, on each node
+    [[ $(grep -ohE 'rc_verbs/rxe_[a-z0-9]+' mpi mpi.err | sort -u) == rc_verbs/rxe_enp65s0f0v0 ]]
+}
+
+@test "v2: MPI over verbs between two containers on two nodes" { mpi_over_verbs v2; }
+@test "v1: MPI over verbs between two containers on two nodes" { mpi_over_verbs v1; }
+
+providers() {
+    with "$1" || return
+    cat no-provider.err old-provider.err >&2
+    [[ $(<no-provider.rc) != 0 && $(<old-provider.rc) != 0 ]] || return
+    [[ $(grep -c 'berth: .*no provider for it' no-provider.err) == 1 ]] || return
+    [[ $(grep -c 'berth: .*only providers of another ABI.*-rdmav34.so' old-provider.err) == 1 ]]
+}
+
+@test "v2: an image without providers, or with those of another ABI, is said before the task runs" { providers v2; }
+@test "v1: an image without providers, or with those of another ABI, is said before the task runs" { providers v1; }
+
 rules_in_force() {
     with "$1" || return
     rules others.0 231:193 && rules others.1 231:192 && rules strict.0 231:194 && rules strict.1 231:196 || return
@@ -160,10 +182,10 @@ cancelled() {
     freed restart
 }
 
-@test "steps in a row take all VFs each time" {
+@test "200 steps in a row take all VFs each time" {
     with v2
     cat row.err >&2
-    [[ $(<row.count) == 4 ]]
+    [[ $(<row.count) == 200 ]]
     freed row
     run ! grep -E 'BUG|Oops|segfault|general protection' kernel.log
 }

@@ -1,5 +1,6 @@
 /* Two ranks, half round trip in microseconds for each size: "bytes microseconds", the best of five rounds.
- *     pingpong [BYTES...]        default 8 65536 1048576
+ *     pingpong [BYTES...]             default 8 65536 1048576
+ *     pingpong -n COUNT BYTES...      one round of COUNT messages each way
  */
 #include <mpi.h>
 #include <stdio.h>
@@ -24,10 +25,10 @@ static double half_trip_us(char *buffer, int bytes, int rank, int count)
 	return (MPI_Wtime() - start) * 1e6 / count / 2;
 }
 
-static void measure(int bytes, int rank)
+static void measure(int bytes, int rank, int given)
 {
 	char *buffer = malloc(bytes > 0 ? bytes : 1);
-	int count = bytes > 100000 ? 500 : 5000;
+	int count = given ? given : bytes > 100000 ? 500 : 5000;
 	double best = 0;
 
 	if (buffer == NULL) {
@@ -35,7 +36,7 @@ static void measure(int bytes, int rank)
 		return;
 	}
 	memset(buffer, 1, bytes);
-	for (int round = 0; round < 5; round++) {
+	for (int round = 0; round < (given ? 1 : 5); round++) {
 		double t = half_trip_us(buffer, bytes, rank, count);
 
 		if (round == 0 || t < best) {
@@ -51,7 +52,7 @@ static void measure(int bytes, int rank)
 int main(int argc, char **argv)
 {
 	static const int sizes[] = { 8, 65536, 1048576 };
-	int rank, size;
+	int rank, size, first = 1, count = 0;
 
 	MPI_Init(&argc, &argv);
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -60,14 +61,15 @@ int main(int argc, char **argv)
 		fprintf(stderr, "pingpong: needs two ranks, has %d\n", size);
 		MPI_Abort(MPI_COMM_WORLD, 2);
 	}
-	if (argc > 1) {
-		for (int i = 1; i < argc; i++) {
-			measure(atoi(argv[i]), rank);
-		}
-	} else {
-		for (int i = 0; i < 3; i++) {
-			measure(sizes[i], rank);
-		}
+	if (argc > 2 && strcmp(argv[1], "-n") == 0) {
+		count = atoi(argv[2]);
+		first = 3;
+	}
+	for (int i = first; i < argc; i++) {
+		measure(atoi(argv[i]), rank, count);
+	}
+	for (int i = 0; i < 3 && argc == 1; i++) {
+		measure(sizes[i], rank, 0);
 	}
 	MPI_Finalize();
 	return 0;
