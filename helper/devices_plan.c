@@ -242,6 +242,19 @@ static bool is_uniform(const struct devices_plan *p, char type, uint32_t major)
 	return true;
 }
 
+bool devices_plan_lists(const struct devices_plan *p, char type)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct devices_plan_rule *r = &p->rule[i];
+
+		if (r->type == type && r->minor != ANY && !(type == 'c' && r->major == IB_MAJOR) &&
+		    !is_uniform(p, type, r->major) &&
+		    !devices_plan_allows(p, type, r->major, DEVICES_PLAN_MINOR_MAX))
+			return true;
+	}
+	return false;
+}
+
 static int raise_top(struct devices_plan_tops *t, const struct devices_plan *p, char type,
 		     uint32_t major, uint32_t minor, struct err *e)
 {

@@ -78,6 +78,13 @@ int devices_plan_tops(struct devices_plan_tops *ret, const struct devices_plan *
 		      const char *existing_char, const char *existing_block, struct err *e);
 
 /*
+ * Whether it takes the existing devices of this type to name all that the plan denies: some
+ * major, not 231, has both granted minors and others that are denied unnamed.  Listing them
+ * takes a while.  (To name all that it allows takes them always.)
+ */
+bool devices_plan_lists(const struct devices_plan *p, char type);
+
+/*
  * Call f for entries that together are the devices of the set in (access included) that
  * the plan allows (allowed) or denies (!allowed).  Entries are "*:*" and "MAJOR:*" where
  * the plan treats all of them alike, single minors up to tops elsewhere.  0, or the

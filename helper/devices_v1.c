@@ -381,9 +381,12 @@ static char *names_of(const char *path)
 	return f && fclose(f) == 0 ? text : NULL;
 }
 
-static int find_tops(struct devices *d, struct err *e)
+static int find_tops(struct devices *d, bool default_allow, struct err *e)
 {
-	char *chars = names_of("/sys/dev/char"), *blocks = names_of("/sys/dev/block");
+	const bool c = !default_allow || devices_plan_lists(&d->plan, 'c');
+	const bool b = !default_allow || devices_plan_lists(&d->plan, 'b');
+	char *chars = c ? names_of("/sys/dev/char") : strdup("");
+	char *blocks = b ? names_of("/sys/dev/block") : strdup("");
 	int rc = chars && blocks ? 0 : err_sys(e, errno, "cannot list the devices of this node");
 
 	if (rc == 0)
@@ -395,7 +398,7 @@ static int find_tops(struct devices *d, struct err *e)
 
 static int narrow(struct devices *d, bool default_allow, struct err *e)
 {
-	if (find_tops(d, e) < 0 || replace_below(d, d->dir, DEPTH_MAX, e) < 0)
+	if (find_tops(d, default_allow, e) < 0 || replace_below(d, d->dir, DEPTH_MAX, e) < 0)
 		return -1;
 	return default_allow ? deny_all(d, e) : narrow_list(d, d->dir, false, e);
 }

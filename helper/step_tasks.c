@@ -168,7 +168,10 @@ void step_tasks_on_rank(struct step *s, const void *buf, size_t len)
 
 	if (s->e.text[0] || !s->usnic || rank_decode(buf, len, &k, &s->e) < 0)
 		return;
-	if (usnic_rank(s->usnic, &k, &s->e) == 0 && usnic_state(s->usnic) == USNIC_CHOSEN)
+	if (s->step_cgroup < 0)
+		s->step_cgroup = cgroups_open_step((pid_t)k.pid);
+	if (usnic_rank(s->usnic, &k, s->step_cgroup, &s->e) == 0 &&
+	    usnic_state(s->usnic) == USNIC_CHOSEN)
 		share_leases(s);
 	rank_done(&k);
 }
@@ -191,18 +194,19 @@ void step_tasks_on_ready(struct step *s, const void *buf, size_t len, pid_t pid,
 		return;
 	if (s->step_cgroup < 0)
 		s->step_cgroup = cgroups_open_step(pid);
-	if (!s->left_cgroups) {
-		rootfs_cancel(&s->builder);
-		opener_stop(&s->opener);
-		if (s->fuse.pid > 0)
-			(void)cgroups_join_step(pid, s->fuse.pid);
-	}
+	/* a task that asks waits for nothing but its answer */
 	if (s->usnic && task < s->r.ntasks && s->ready_reply[task] < 0 && *reply >= 0) {
 		s->ready_reply[task] = *reply;
 		*reply = -1;
 		answer_ready(s, task);
 	} else if (!s->usnic && *reply >= 0) {
 		answer_kept(s, pid, *reply);
+	}
+	if (!s->left_cgroups) {
+		rootfs_cancel(&s->builder);
+		opener_stop(&s->opener);
+		if (s->fuse.pid > 0)
+			(void)cgroups_join_step(pid, s->fuse.pid);
 	}
 	if (!s->left_cgroups && (!s->usnic || ++s->nready == s->r.ntasks))
 		leave_cgroups(s); /* it takes time, which tasks that ask would wait for */

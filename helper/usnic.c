@@ -11,7 +11,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "cgroups.h"
 #include "devview.h"
 #include "lease.h"
 #include "rdmabusy.h"
@@ -24,6 +23,8 @@
 #include "usnicspec.h"
 
 #define RETRY_MS 100
+#define VIEWS_EARLY \
+	64 /* made while slurmstepd sets the step up; further ones when their task comes */
 
 struct usnic {
 	const struct request *r;
@@ -43,7 +44,7 @@ struct usnic {
 		int view; /* -1: none yet */
 	} * tasks;
 	pid_t *pids; /* of the tasks */
-	int cgroup;  /* of the step, where its processes are counted */
+	int cgroup;  /* of the step; the caller's */
 
 	bool waits;
 	int64_t until_ms, retry_ms;
@@ -90,7 +91,14 @@ static int begin(struct usnic *u, int state, struct err *e)
 					 .per_node = u->spec.per_node,
 					 .cm = u->cm,
 					 .confine = u->c->confine };
-	return u->leases < 0 ? -1 : 0;
+	if (u->leases < 0)
+		return -1;
+	for (uint32_t i = 0; i < u->ntasks && i < VIEWS_EARLY; i++) {
+		u->tasks[i].view = devview_make(e);
+		if (u->tasks[i].view < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int usnic_begin(const struct request *r, const struct usnic_spec *spec, const struct config *c,
@@ -237,7 +245,7 @@ static int fill_views(struct usnic *u, struct err *e)
 	return 0;
 }
 
-/* A task may come for it before the choice is made, or after. */
+/* A task may come for it before the choice is made, or after: then those that are there are filled. */
 int usnic_view(struct usnic *u, uint32_t task, struct err *e)
 {
 	struct usnic_task *t;
@@ -338,7 +346,7 @@ static void take_cpus(struct usnic_task *t, const struct rank *k)
 	}
 }
 
-int usnic_rank(struct usnic *u, const struct rank *k, struct err *e)
+int usnic_rank(struct usnic *u, const struct rank *k, int cgroup, struct err *e)
 {
 	struct usnic_task *t;
 
@@ -349,8 +357,7 @@ int usnic_rank(struct usnic *u, const struct rank *k, struct err *e)
 	t->gtask = k->gtask;
 	u->pids[k->task] = (pid_t)k->pid;
 	take_cpus(t, k);
-	if (u->cgroup < 0)
-		u->cgroup = cgroups_open_step((pid_t)k->pid);
+	u->cgroup = cgroup;
 	return ++u->nknown == u->ntasks ? choose(u, (pid_t)k->pid, e) : 0;
 }
 
@@ -487,7 +494,6 @@ void usnic_end(struct usnic *u)
 	free(u->used);
 	free(u->looked);
 	free(u->denied);
-	sys_close(&u->cgroup);
 	sys_close(&u->leases);
 	free(u);
 }

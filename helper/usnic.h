@@ -42,8 +42,12 @@ int usnic_early(struct usnic *u, struct err *e);
  */
 int usnic_view(struct usnic *u, uint32_t task, struct err *e);
 
-/* One task's CPUs.  0, also where VFs have to be waited for; -1 with *e: there will be none. */
-int usnic_rank(struct usnic *u, const struct rank *k, struct err *e);
+/*
+ * One task's CPUs.  cgroup: of the step, where its processes are counted, or -1; it stays the
+ * caller's, open as long as u.  0, also where VFs have to be waited for; -1 with *e: there
+ * will be none.
+ */
+int usnic_rank(struct usnic *u, const struct rank *k, int cgroup, struct err *e);
 
 /* Milliseconds until usnic_retry is due; -1: nothing is waited for. */
 int usnic_due_ms(const struct usnic *u);

@@ -157,6 +157,25 @@ START_TEST(expand)
 }
 END_TEST
 
+/* When the existing devices count for what is denied. */
+START_TEST(lists)
+{
+	const struct devices_node g[] = { { 'c', 231, 193 }, { 'c', 10, 125 }, { 'c', 242, 4 } };
+	struct devices_plan p = make(DEVICES_OTHERS, g, 2);
+
+	ck_assert(!devices_plan_lists(&p,
+				      'c')); /* 231 ends at 255; of 10 only named ones are denied */
+	p = make(DEVICES_OTHERS, g, 3);
+	ck_assert(devices_plan_lists(&p, 'c')); /* uverbs devices beyond the 32nd */
+	ck_assert(!devices_plan_lists(&p, 'b'));
+	p = make(DEVICES_OTHERS, NULL, 0);
+	ck_assert(!devices_plan_lists(&p, 'c'));
+	p = make(DEVICES_STRICT, g, 1);
+	ck_assert(devices_plan_lists(&p, 'c'));
+	ck_assert(!devices_plan_lists(&p, 'b'));
+}
+END_TEST
+
 START_TEST(lines)
 {
 	static const char *const good[] = { "a *:* rwm", "c 231:193 rw", "b *:* m", "c *:5 r",
@@ -235,6 +254,7 @@ int main(void)
 	tcase_add_test(tc, strict);
 	tcase_add_test(tc, refused);
 	tcase_add_test(tc, expand);
+	tcase_add_test(tc, lists);
 	tcase_add_test(tc, lines);
 	tcase_add_test(tc, where);
 	return unit_run(s);
