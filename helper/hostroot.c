@@ -10,10 +10,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "devview.h"
 #include "sys.h"
 
@@ -74,30 +73,22 @@ int hostroot_build(int base, int timeout_ms, struct container *ret, struct err *
 	struct container c = CONTAINER_NONE;
 	struct err said = { "" };
 	unsigned nfds = 1;
-	int pair[2], rc = -1;
+	int sock, rc = -1;
 	ssize_t n;
-	pid_t pid;
+	pid_t pid = child_start(&sock, e);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_sys(e, errno, "cannot make a socket");
-	pid = fork();
+	if (pid < 0)
+		return -1;
 	if (pid == 0)
-		child(pair[1], base);
-	close(pair[1]);
-	n = pid < 0 ? -1
-		    : msg_recv(pair[0], said.text, sizeof(said.text), &c.fd[0], &nfds, NULL,
-			       timeout_ms);
+		child(sock, base);
+	n = msg_recv(sock, said.text, sizeof(said.text), &c.fd[0], &nfds, NULL, timeout_ms);
 	if (n == (ssize_t)sizeof(said.text) && nfds == 1)
 		rc = 0;
 	else if (n == (ssize_t)sizeof(said.text) && said.text[0])
 		err_set(e, "%s", said.text);
 	else
 		err_sys(e, errno, "cannot make a mount namespace for the step");
-	close(pair[0]);
-	if (pid > 0) {
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
-	}
+	child_stop(pid, &sock);
 	if (rc < 0)
 		return -1;
 	c.ns = NS_MNT;

@@ -31,7 +31,7 @@ int keeper_early(int state);
  * at need.  On success *ret_mount is a detached
  * clone of the mount (ro, nosuid, nodev) and *ret_hold a connection: the image counts
  * as used until it is closed, and stays linger seconds longer.
- * 0, or -1 with *e after at most timeout_ms, or when alive (see opener.h) says that
+ * 0, or -1 with *e after at most timeout_ms, or when alive (see child.h) says that
  * slurmstepd is gone.
  */
 int keeper_get(int state, int *early, int file, const struct image_info *info, unsigned linger,

@@ -11,9 +11,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "keeper.h"
 #include "keeper_wire.h"
-#include "opener.h"
 #include "request.h"
 #include "sys.h"
 #include "wire.h"

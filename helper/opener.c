@@ -4,82 +4,37 @@
 #include "opener.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "account.h"
 #include "cgroups.h"
+#include "child.h"
 #include "envfile.h"
 #include "sys.h"
 #include "wire.h"
 
-#define SLOW_MS 500 /* what opens files and builds takes a few ms, unless storage is slow */
 #define ETC_FILE_MAX (ACCOUNT_FILE_MAX + 64 * 1024)
 
 int opener_start(const struct request *r, const struct config *c, int base, struct opener *ret,
 		 struct err *e)
 {
-	int pair[2];
-	pid_t pid;
+	struct opener o = OPENER_NONE;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_sys(e, errno, "cannot make a socket");
-	pid = fork();
-	if (pid == 0) {
-		close(pair[0]);
-		opener_child(r, c, base, pair[1]);
-	}
-	close(pair[1]);
-	if (pid < 0) {
-		close(pair[0]);
-		return err_sys(e, errno, "cannot start a process");
-	}
-	*ret = (struct opener){ pid, pair[0] };
+	o.pid = child_start(&o.sock, e);
+	if (o.pid == 0)
+		opener_child(r, c, base, o.sock);
+	if (o.pid < 0)
+		return -1;
+	*ret = o;
 	return 0;
 }
 
 void opener_stop(struct opener *o)
 {
-	sys_close(&o->sock);
-	if (o->pid > 0) {
-		kill(o->pid, SIGKILL);
-		waitpid(o->pid, NULL, 0);
-	}
+	child_stop(o->pid, &o->sock);
 	*o = OPENER_NONE;
-}
-
-ssize_t child_recv(int sock, int alive, void *buf, size_t size, int *fds, unsigned *nfds,
-		   int timeout_ms)
-{
-	const int64_t end = sys_now_ms() + timeout_ms;
-	int64_t slow = sys_now_ms() + SLOW_MS;
-
-	for (;;) {
-		struct pollfd p[2] = { { sock, POLLIN, 0 }, { alive, POLLIN, 0 } };
-		int64_t now = sys_now_ms(), until = slow < end ? slow : end;
-		int rc = now < until ? poll(p, 2, (int)(until - now)) : 0;
-
-		if (rc < 0 && errno == EINTR)
-			continue;
-		if (rc == 0 && until < end) {
-			/* it may hang for good: then the job must be able to end without us */
-			cgroups_leave();
-			slow = end;
-			continue;
-		}
-		if (rc == 0)
-			errno = ETIMEDOUT;
-		else if (rc > 0 && p[0].revents)
-			return msg_recv(sock, buf, size, fds, nfds, NULL, 0);
-		else if (rc > 0)
-			errno = ECANCELED;
-		return -1;
-	}
 }
 
 static int take_image(struct wire *w, int *fds, unsigned nfds, struct plan *p)

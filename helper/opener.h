@@ -77,12 +77,4 @@ void opener_stop(struct opener *o);
 void opener_child(const struct request *r, const struct config *c, int base, int sock)
 	__attribute__((noreturn));
 
-/*
- * Receive one message of a child (or of the keeper), watching alive, the pidfd of
- * slurmstepd; as msg_recv, but -1 with errno ECANCELED when slurmstepd is gone.  Where
- * it takes long this process and its children leave the job's cgroups meanwhile.
- */
-ssize_t child_recv(int sock, int alive, void *buf, size_t size, int *fds, unsigned *nfds,
-		   int timeout_ms);
-
 #endif

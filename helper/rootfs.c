@@ -4,16 +4,13 @@
 #include "rootfs.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "mountspec.h"
-#include "opener.h"
 #include "sys.h"
 #include "wire.h"
 
@@ -52,23 +49,16 @@ int rootfs_start(const struct request *r, const struct config *c, const struct p
 		 int image_root, int base, int timeout_ms, struct builder *ret, struct err *e)
 {
 	struct rootfs_task t = { r, c, p, image_root, base, -1, timeout_ms };
-	int pair[2];
-	pid_t pid;
+	struct builder b = BUILDER_NONE;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_sys(e, errno, "cannot make a socket");
-	pid = fork();
-	if (pid == 0) {
-		close(pair[0]);
-		t.sock = pair[1];
+	b.pid = child_start(&b.sock, e);
+	if (b.pid == 0) {
+		t.sock = b.sock;
 		rootfs_child(&t);
 	}
-	close(pair[1]);
-	if (pid < 0) {
-		close(pair[0]);
-		return err_sys(e, errno, "cannot start a process");
-	}
-	*ret = (struct builder){ pid, pair[0] };
+	if (b.pid < 0)
+		return -1;
+	*ret = b;
 	return 0;
 }
 
@@ -140,11 +130,7 @@ int rootfs_add_pmix(struct builder *b, const int trees[ROOTFS_PMIX], int alive, 
 
 void rootfs_cancel(struct builder *b)
 {
-	sys_close(&b->sock);
-	if (b->pid > 0) {
-		kill(b->pid, SIGKILL);
-		waitpid(b->pid, NULL, 0);
-	}
+	child_stop(b->pid, &b->sock);
 	*b = BUILDER_NONE;
 }
 

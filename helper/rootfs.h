@@ -40,7 +40,7 @@ int rootfs_start(const struct request *r, const struct config *c, const struct p
 		 int image_root, int base, int timeout_ms, struct builder *ret, struct err *e);
 
 /*
- * Take the container that it has built.  alive as in opener.h.  The builder stays until it
+ * Take the container that it has built.  alive as in child.h.  The builder stays until it
  * is cancelled, which costs time that no task has to wait for.  0 with *ret the caller's,
  * or -1 with *e.
  */

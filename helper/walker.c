@@ -13,12 +13,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "opener.h"
+#include "child.h"
 #include "request.h"
 #include "sys.h"
 #include "wire.h"
@@ -322,30 +320,20 @@ static void walker_child(const struct ids *who, int stage, int sock)
 int walker_start(const struct ids *who, int stage, int timeout_ms, struct walker *ret,
 		 struct err *e)
 {
-	int pair[2];
-	pid_t pid;
+	struct walker w = { .sock = -1, .timeout_ms = timeout_ms };
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_sys(e, errno, "cannot make a socket");
-	pid = fork();
-	if (pid == 0)
-		walker_child(who, stage, pair[1]);
-	close(pair[1]);
-	if (pid < 0) {
-		close(pair[0]);
-		return err_sys(e, errno, "cannot start a process");
-	}
-	*ret = (struct walker){ pid, pair[0], timeout_ms };
+	w.pid = child_start(&w.sock, e);
+	if (w.pid == 0)
+		walker_child(who, stage, w.sock);
+	if (w.pid < 0)
+		return -1;
+	*ret = w;
 	return 0;
 }
 
 void walker_stop(struct walker *w)
 {
-	sys_close(&w->sock);
-	if (w->pid > 0) {
-		kill(w->pid, SIGKILL);
-		waitpid(w->pid, NULL, 0);
-	}
+	child_stop(w->pid, &w->sock);
 	*w = WALKER_NONE;
 }
 

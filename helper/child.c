@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define _GNU_SOURCE
+#include "child.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cgroups.h"
+#include "request.h"
+#include "sys.h"
+
+#define SLOW_MS 500 /* what opens files and builds takes a few ms, unless storage is slow */
+
+pid_t child_start(int *sock, struct err *e)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, "cannot make a socket");
+	pid = fork();
+	if (pid < 0)
+		err_sys(e, errno, "cannot start a process");
+	*sock = pid == 0 ? pair[1] : pair[0];
+	close(pid == 0 ? pair[0] : pair[1]);
+	if (pid < 0)
+		sys_close(sock);
+	return pid;
+}
+
+void child_stop(pid_t pid, int *sock)
+{
+	sys_close(sock);
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+}
+
+ssize_t child_recv(int sock, int alive, void *buf, size_t size, int *fds, unsigned *nfds,
+		   int timeout_ms)
+{
+	const int64_t end = sys_now_ms() + timeout_ms;
+	int64_t slow = sys_now_ms() + SLOW_MS;
+
+	for (;;) {
+		struct pollfd p[2] = { { sock, POLLIN, 0 }, { alive, POLLIN, 0 } };
+		int64_t now = sys_now_ms(), until = slow < end ? slow : end;
+		int rc = now < until ? poll(p, 2, (int)(until - now)) : 0;
+
+		if (rc < 0 && errno == EINTR)
+			continue;
+		if (rc == 0 && until < end) {
+			/* it may hang for good: then the job must be able to end without us */
+			cgroups_leave();
+			slow = end;
+			continue;
+		}
+		if (rc == 0)
+			errno = ETIMEDOUT;
+		else if (rc > 0 && p[0].revents)
+			return msg_recv(sock, buf, size, fds, nfds, NULL, 0);
+		else if (rc > 0)
+			errno = ECANCELED;
+		return -1;
+	}
+}
