@@ -99,7 +99,7 @@ int dev_make(const struct config *c, bool usnic, struct err *e)
 		return err_sys(e, errno, "cannot make the container's /dev");
 	if (fill(dev, e) < 0)
 		goto fail;
-	if (usnic && mkdirat(dev, DEVVIEW_DIR + strlen("/dev/"), 0755) < 0) {
+	if (usnic && mkdirat(dev, &DEVVIEW_DIR[strlen("/dev/")], 0755) < 0) {
 		err_sys(e, errno, "cannot make " DEVVIEW_DIR);
 		goto fail;
 	}
