@@ -341,11 +341,12 @@ slurmd_in() {
     wait_until 20 nodes_are idle
 }
 
-# slurmd_listens NODE: it is up again (the controller may not have noticed that it was not).
+# slurmd_listens NODE: it is up again (the controller may not have noticed that it was not), and has written its pid,
+# by which it is stopped.
 slurmd_listens() {
     local ports
     read -ra ports <"$BERTH_W/ports"
-    ! port_free "${ports[$1]}"
+    ! port_free "${ports[$1]}" && pid_of "slurmd.$(node "$1")" >/dev/null
 }
 
 slurmd_back() {
