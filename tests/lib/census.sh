@@ -121,7 +121,7 @@ census_equal() {
     wait_until "${2:-10}" census_is "$file" "$now" && return 0
     {
         echo "left behind (+) or lost (-):"
-        diff -a -U0 "$file" "$now" | tail -n +3 | grep -v '^@@'
+        diff -a -U0 <(census_before "$file" "$now") "$now" | tail -n +3 | grep -v '^@@'
     } >&2
     return 1
 }
@@ -139,9 +139,18 @@ census_renew() {
 # what only one of the two could see does not count.
 census_is() {
     census >"$2"
-    cmp -s "$1" "$2" && return 0
+    cmp -s <(census_before "$1" "$2") "$2" && return 0
     [[ $(grep ^wide "$1") != "$(grep ^wide "$2")" ]] || return 1
     cmp -s <(census_narrow <"$1") <(census_narrow <"$2")
+}
+
+# census_before FILE NOW: FILE, with fewer open files of slurmd where NOW has fewer: a connection that was just ending.
+census_before() {
+    awk '/^slurmd [^ ]*: pid/ {
+            if (NR == FNR) now[$2, $4] = $5
+            else if (($2, $4) in now && now[$2, $4] + 0 < $5 + 0) $5 = now[$2, $4]
+        }
+        NR != FNR' "$2" "$1"
 }
 
 census_narrow() { grep -E '^(cgroup|state|node)'; }
