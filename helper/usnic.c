@@ -23,8 +23,8 @@
 #include "usnicspec.h"
 
 #define RETRY_MS 100
-#define VIEWS_EARLY \
-	64 /* made while slurmstepd sets the step up; further ones when their task comes */
+/* Views made while slurmstepd sets the step up; further ones when their task comes. */
+#define VIEWS_EARLY 64
 
 struct usnic {
 	const struct request *r;
@@ -245,7 +245,7 @@ static int fill_views(struct usnic *u, struct err *e)
 	return 0;
 }
 
-/* A task may come for it before the choice is made, or after: then those that are there are filled. */
+/* A task may come for it before the choice is made, which fills the views that there are, or after. */
 int usnic_view(struct usnic *u, uint32_t task, struct err *e)
 {
 	struct usnic_task *t;
