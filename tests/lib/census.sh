@@ -72,13 +72,19 @@ census_namespaces() {
 census_cgroups() { cgroup_dirs | grep -E "slurm_[^/]*/|scope/job" | census_not_slurms | sed 's/^/cgroup: /'; }
 
 # census_not_slurms: Slurm itself now and then leaves the freezer of a job behind, empty: 22.05 without any plugin once in
-# 400 steps of two nodes on a loaded machine, 24.11 with extern steps. Those of steps, and all others, count.
-census_not_slurms() { grep -vE '/freezer/slurm_[^/]*/uid_[0-9]+(/job_[0-9]+)?$' || :; }
+# 400 steps of two nodes on a loaded machine, 24.11 with extern steps. Of these it leaves the freezer and the socket, too,
+# where slurmstepd's thread for X11 has the user's rights in the moment when they should go ("Permission denied" in
+# slurmd's log). Those of other steps, and all else, count.
+census_not_slurms() {
+    local but='/freezer/slurm_[^/]*/uid_[0-9]+(/job_[0-9]+)?$'
+    ((CENSUS_SLURM < 2311)) || but+='|/freezer/.*/step_extern$|\.4294967292 s$'
+    grep -vE "$but" || :
+}
 
 # census_state: files of berth and of slurmd, but for what slurmd keeps about the node.
 census_state() {
     find "$BERTH_W/state" "$BERTH_W/spool" -mindepth 2 \
-        ! -name 'cred_state*' ! -name 'hwloc_topo_whole*' -printf 'state: %H/%P %y\n' 2>/dev/null
+        ! -name 'cred_state*' ! -name 'hwloc_topo_whole*' -printf 'state: %H/%P %y\n' 2>/dev/null | census_not_slurms
     find "$BERTH_W/state" -mindepth 1 -maxdepth 1 -printf 'state: %H/%P %y\n'
 }
 
@@ -96,7 +102,8 @@ census_nodes() {
 
 # census: all of it, sorted.
 census() {
-    local CENSUS_WIDE=no n
+    local CENSUS_WIDE=no CENSUS_SLURM n
+    CENSUS_SLURM=$(slurm_version)
     (($(slots_used) > 1)) || CENSUS_WIDE=yes
     {
         set +e # in a test: what goes while we look is not there, and no failure
