@@ -38,7 +38,7 @@ setup() {
     census >"$BATS_TEST_TMPDIR/before"
 }
 
-steps_gone() { ! cgroup_dirs | grep -q '/step_'; }
+steps_gone() { ! cgroup_dirs | census_not_slurms | grep -q '/step_'; }
 
 teardown() {
     [[ -e $BATS_TEST_TMPDIR/before ]] || return 0

@@ -77,7 +77,7 @@ census_cgroups() { cgroup_dirs | grep -E "slurm_[^/]*/|scope/job" | census_not_s
 # slurmd's log). Those of other steps, and all else, count.
 census_not_slurms() {
     local but='/freezer/slurm_[^/]*/uid_[0-9]+(/job_[0-9]+)?$'
-    ((CENSUS_SLURM < 2311)) || but+='|/freezer/.*/step_extern$|\.4294967292 s$'
+    ((${CENSUS_SLURM:=$(slurm_version)} < 2311)) || but+='|/freezer/.*/step_extern$|\.4294967292 s$'
     grep -vE "$but" || :
 }
 
