@@ -12,7 +12,7 @@ setup_file() {
         return 0
     fi
     "$NODE_DIR/../images/build" rdma.sqsh mpi.sqsh >&2
-    node_boot v2 --nodes 2 --timeout 1500 bash "$NODE_DIR/inside/30-usnic"
+    node_boot v2 --nodes 2 --timeout 2400 bash "$NODE_DIR/inside/30-usnic"
     node_boot v1 --nodes 2 --cgroup v1 --timeout 600 env USNIC_ENDS=no bash "$NODE_DIR/inside/30-usnic"
 }
 
