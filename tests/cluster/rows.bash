@@ -10,7 +10,7 @@ ROUNDS=${ROWS_ROUNDS:-1}
 tool() {
     local src=$BERTH_TOP/tests/tools/$1.c to=$BERTH_W/tools/$1 flags=(-static) more=()
     case $1 in
-    drive) more=("$BERTH_TOP"/helper/{request,msg,err,wire}.c) ;;
+    drive) more=("$BERTH_TOP"/helper/{request,layout,msg,err,wire}.c) ;;
     *.so) src=${src/.so/} flags=(-shared -fPIC) ;;
     esac
     if [[ ! $to -nt $src ]]; then
