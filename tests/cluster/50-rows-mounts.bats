@@ -221,7 +221,7 @@ bound() {
     slurmd_in 1 true shared
     pid=$(slurmd_pid 1)
     # this test says nothing where they are not
-    grep -q ' / / .* shared:' "/proc/$pid/mountinfo"
+    grep -qE '^([^ ]+ ){4}/ .* shared:' "/proc/$pid/mountinfo"
     before=$(<"/proc/$pid/mountinfo")
     for ((i = 0; i < ${FAULTS_STEPS:-20}; i++)); do
         local image flags=ro
