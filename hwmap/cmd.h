@@ -34,6 +34,9 @@ enum cmd_verb {
 	VERB_END,
 };
 
+/* gres: what slurmd counts as a socket. */
+enum cmd_socket { SOCKET_PACKAGE, SOCKET_NUMA, SOCKET_L3CACHE };
+
 /* What the command line says.  Text points into argv; the arrays are cmd_options_done's. */
 struct cmd_options {
 	enum cmd_verb verb;
@@ -53,6 +56,7 @@ struct cmd_options {
 	/* gres */
 	const char *gres_name;
 	bool no_files;
+	enum cmd_socket socket;
 	/* capture */
 	const char *target;
 	bool keep_ids;

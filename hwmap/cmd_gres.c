@@ -9,6 +9,10 @@
  *     named; Flags=CountOnly says that no gres plugin is looked for;
  *   - Cores are Slurm's own numbers: cores in hwloc's order, counted from 0, whatever the
  *     kernel calls their CPUs;
+ *   - Cores are those of one socket or of all: slurmctld chose by sockets always, and drains the
+ *     node for others from 25.05 on (_check_core_range_matches_sock). What is a socket:
+ *     src/slurmd/common/xcpuinfo.c, with SlurmdParameters=numa_node_as_socket the parent of the
+ *     first NUMA node's kind;
  *   - at most 1024 files.
  */
 #include "cmd.h"
@@ -35,6 +39,7 @@ struct gres {
 	struct gres_line *line;
 	size_t n;
 	bool files;
+	bool rounded; /* a line has more cores than are near */
 	const char *name;
 };
 
@@ -75,11 +80,21 @@ static void gres_type(const struct hwmap_device *d, char type[HWMAP_NAME_MAX])
 			*p = '_';
 }
 
+static bool cpus_equal(const struct hwmap_cpus *a, const struct hwmap_cpus *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* What Slurm counts as a core. */
+static hwloc_obj_type_t gres_core_type(hwloc_topology_t t)
+{
+	return hwloc_get_nbobjs_by_type(t, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
+}
+
 /* The cores with one of d's CPUs. */
 static void gres_cores(hwloc_topology_t t, const struct hwmap_device *d, struct hwmap_cpus *ret)
 {
-	hwloc_obj_type_t type =
-		hwloc_get_nbobjs_by_type(t, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
+	hwloc_obj_type_t type = gres_core_type(t);
 	unsigned core = 0;
 
 	*ret = (struct hwmap_cpus){ { 0 } };
@@ -92,9 +107,47 @@ static void gres_cores(hwloc_topology_t t, const struct hwmap_device *d, struct 
 	}
 }
 
-static bool cpus_equal(const struct hwmap_cpus *a, const struct hwmap_cpus *b)
+/* What Slurm counts as a socket; -1 with a line in *e if this machine has no such thing. */
+static int gres_socket_type(hwloc_topology_t t, enum cmd_socket socket, hwloc_obj_type_t *ret,
+			    struct err *e)
 {
-	return memcmp(a, b, sizeof(*a)) == 0;
+	if (socket == SOCKET_NUMA) {
+		hwloc_obj_t node = hwloc_get_next_obj_by_type(t, HWLOC_OBJ_NUMANODE, NULL);
+
+		*ret = node && node->parent ? node->parent->type : HWLOC_OBJ_PACKAGE;
+	} else
+		*ret = socket == SOCKET_L3CACHE ? HWLOC_OBJ_L3CACHE : HWLOC_OBJ_PACKAGE;
+	if (socket != SOCKET_PACKAGE && hwloc_get_nbobjs_by_type(t, *ret) <= 0)
+		return err_set(e, "gres: --socket: this machine shows no %s",
+			       hwloc_obj_type_string(*ret));
+	return 0;
+}
+
+/* Cores that lie in one socket are made that socket's, others all; none stay none. */
+static bool gres_round(hwloc_topology_t t, hwloc_obj_type_t socket, struct hwmap_cpus *cores)
+{
+	struct hwmap_cpus one = { { 0 } }, all = { { 0 } };
+	const struct hwmap_cpus before = *cores;
+	hwloc_obj_t first = NULL;
+	bool several = false;
+	unsigned core = 0;
+
+	for (hwloc_obj_t o = NULL;
+	     (o = hwloc_get_next_obj_by_type(t, gres_core_type(t), o)) != NULL; core++) {
+		hwloc_obj_t parent = hwloc_get_ancestor_obj_by_type(t, socket, o);
+
+		hwmap_cpus_set(&all, core);
+		if (hwmap_cpus_has(cores, core) && !first)
+			first = parent;
+		several |= hwmap_cpus_has(cores, core) && (!parent || parent != first);
+	}
+	core = 0;
+	for (hwloc_obj_t o = NULL;
+	     (o = hwloc_get_next_obj_by_type(t, gres_core_type(t), o)) != NULL; core++)
+		if (first && hwloc_get_ancestor_obj_by_type(t, socket, o) == first)
+			hwmap_cpus_set(&one, core);
+	*cores = several ? all : one;
+	return !cpus_equal(&before, cores);
 }
 
 /* Of all: none, if one of them is none. */
@@ -107,13 +160,15 @@ static void cpus_join(struct hwmap_cpus *all, const struct hwmap_cpus *more)
 		all->bits[i] = known ? all->bits[i] | more->bits[i] : 0;
 }
 
-static void gres_add(struct gres *g, hwloc_topology_t t, const struct hwmap_device *d)
+static void gres_add(struct gres *g, hwloc_topology_t t, hwloc_obj_type_t socket,
+		     const struct hwmap_device *d)
 {
 	struct gres_line new = { .count = 0 };
 	size_t i;
 
 	gres_type(d, new.type);
 	gres_cores(t, d, &new.cores);
+	g->rounded |= gres_round(t, socket, &new.cores);
 	for (i = 0; i < g->n; i++)
 		if (strcmp(g->line[i].type, new.type) == 0 &&
 		    (!g->files || cpus_equal(&g->line[i].cores, &new.cores)))
@@ -121,6 +176,7 @@ static void gres_add(struct gres *g, hwloc_topology_t t, const struct hwmap_devi
 	if (i == g->n)
 		g->line[g->n++] = new;
 	cpus_join(&g->line[i].cores, &new.cores);
+	g->rounded |= gres_round(t, socket, &g->line[i].cores);
 	g->line[i].count += d->slots;
 	if (g->files)
 		hwmap_cpus_set(&g->line[i].nodes, (unsigned)gres_node_number(d));
@@ -160,6 +216,9 @@ static void gres_text(const struct gres *g)
 		printf("%s%s:%s:%" PRIu64, i ? "," : "", g->name, g->line[i].type, count);
 	}
 	putchar('\n');
+	if (g->rounded)
+		puts("# Cores= are more than the near ones, since Slurm takes one whole socket or all of them:\n"
+		     "#   --socket=numa with SlurmdParameters=numa_node_as_socket, l3cache likewise.");
 	for (size_t i = 0; i < g->n; i++) {
 		const struct gres_line *l = &g->line[i];
 
@@ -199,6 +258,7 @@ int cmd_gres(const struct cmd_options *o, const struct cmd_node *n, struct err *
 {
 	const struct hwmap *m = n->map;
 	struct gres g = { .files = !o->no_files && gres_has_files(m), .name = o->gres_name };
+	hwloc_obj_type_t socket;
 	hwloc_topology_t t;
 	int status = CMD_OK;
 
@@ -208,11 +268,16 @@ int cmd_gres(const struct cmd_options *o, const struct cmd_node *n, struct err *
 		err_set(e, "out of memory");
 		return CMD_NODE;
 	}
-	for (size_t i = 0; i < hwmap_ndevices(m); i++)
-		if (hwmap_device(m, i)->slots)
-			gres_add(&g, t, hwmap_device(m, i));
+	if (gres_socket_type(t, o->socket, &socket, e) < 0)
+		status = CMD_NODE;
+	else
+		for (size_t i = 0; i < hwmap_ndevices(m); i++)
+			if (hwmap_device(m, i)->slots)
+				gres_add(&g, t, socket, hwmap_device(m, i));
 	hwloc_topology_destroy(t);
-	if (g.n == 0) {
+	if (status != CMD_OK)
+		;
+	else if (g.n == 0) {
 		err_set(e, "gres: there is nothing on this node that could be given out");
 		status = CMD_NONE;
 	} else if (o->json)

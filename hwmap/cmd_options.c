@@ -48,6 +48,7 @@ enum option_id {
 	OPT_ANY_STATE,
 	OPT_NAME,
 	OPT_NO_FILES,
+	OPT_SOCKET,
 	OPT_KEEP_IDS,
 	OPT_HELP,
 	OPT_VERSION,
@@ -83,6 +84,8 @@ static const struct {
 	{ OPT_ANY_STATE, "any-state", NULL, VERB(VERB_PICK), "take devices without a link, too" },
 	{ OPT_NAME, "name", "NAME", VERB(VERB_GRES), "name of the resource (usnic)" },
 	{ OPT_NO_FILES, "no-files", NULL, VERB(VERB_GRES), "count, even where each has a node" },
+	{ OPT_SOCKET, "socket", "WHAT", VERB(VERB_GRES),
+	  "what slurmd counts as a socket: package, numa or l3cache (package)" },
 	{ OPT_KEEP_IDS, "keep-ids", NULL, VERB(VERB_CAPTURE), "keep MAC addresses and GUIDs" },
 	{ OPT_HELP, "help", NULL, ALL, "this" },
 	{ OPT_VERSION, "version", NULL, ALL, "the version" },
@@ -217,6 +220,22 @@ static int parse_name(struct cmd_options *o, const char *text, struct err *e)
 	return 0;
 }
 
+static int parse_socket(struct cmd_options *o, const char *text, struct err *e)
+{
+	static const char *const names[] = { [SOCKET_PACKAGE] = "package",
+					     [SOCKET_NUMA] = "numa",
+					     [SOCKET_L3CACHE] = "l3cache" };
+	char quoted[ERR_QUOTE_MAX];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(text, names[i]) == 0) {
+			o->socket = (enum cmd_socket)i;
+			return 0;
+		}
+	return err_set(e, "--socket: %s: expected package, numa or l3cache",
+		       err_quote(quoted, text, strlen(text)));
+}
+
 static int parse_option(struct cmd_options *o, enum option_id id, const char *arg, struct err *e)
 {
 	switch (id) {
@@ -238,6 +257,7 @@ static int parse_option(struct cmd_options *o, enum option_id id, const char *ar
 	case OPT_ANY_STATE: o->any_state = true; break;
 	case OPT_NAME: return parse_name(o, arg, e);
 	case OPT_NO_FILES: o->no_files = true; break;
+	case OPT_SOCKET: return parse_socket(o, arg, e);
 	case OPT_KEEP_IDS: o->keep_ids = true; break;
 	case OPT_HELP: o->help = true; break;
 	case OPT_VERSION: o->version = true; break;

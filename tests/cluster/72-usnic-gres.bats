@@ -46,14 +46,15 @@ nodes_make() {
     for i in 0 1 2 3 4 5 6 7; do mknod -m 666 "$NODES/uverbs$i" c 231 $((192 + i)) || return; done
 }
 
-# machine NAME GRES: its map and its lines, and a second GRES that has nothing to do with it. Slurm 22.05 follows File=
-# only where it has a plugin of the GRES's name, such as nic.
+# machine NAME GRES SOCKETS: its map and its lines, on nodes of such sockets, and a second GRES that has nothing to do
+# with it. Slurm 22.05 follows File= only where it has a plugin of the GRES's name, such as nic.
 machine() {
     local dir=$BATS_FILE_TMPDIR/$1
     "$MKTREE" "$1" "$dir" && "$HWMAP" map --sysfs "$dir" >"$CONF/map" || return
     { "$HWMAP" gres --name="$2" --sysfs "$dir" | sed "s,/dev/infiniband,$NODES," && echo Name=other Count=4; } | file_put "$CONF/gres.conf"
     export CLUSTER_EXTRA=GresTypes=$2,other CLUSTER_NODE_EXTRA
-    CLUSTER_NODE_EXTRA=Gres=$(sed -n 's/^#  *Gres=//p' "$CONF/gres.conf"),other:4
+    # Slurm drains a node whose Cores= are not those of a socket
+    CLUSTER_NODE_EXTRA="Gres=$(sed -n 's/^#  *Gres=//p' "$CONF/gres.conf"),other:4 $3"
     if lua_filter; then
         { echo "berth_gres_name = \"$2\"" && cat "$BERTH_PREFIX/etc/slurm/cli_filter.lua.berth"; } >"$CONF/cli_filter.lua"
         CLUSTER_EXTRA+=$'\nCliFilterPlugins=cli_filter/lua'
@@ -66,7 +67,7 @@ cluster_knobs() {
     elif [[ -n $(ls -A /sys/class/infiniband 2>/dev/null) ]]; then
         echo "this host has RDMA devices" >"$BATS_FILE_TMPDIR/skip"
     else
-        nodes_make && machine eight-rail nic || return
+        nodes_make && machine eight-rail nic "Sockets=2 CoresPerSocket=32" || return
         export BERTH_ARGS="map=$CONF/map gres=yes preflight=off confine=no"
     fi
 }
@@ -247,7 +248,7 @@ END
 @test "a GRES that is only counted: --usnic and --gres agree, the lease decides who has which" {
     needs
     census_off # slurmd starts again
-    machine c240 usnic
+    machine c240 usnic "Sockets=4 CoresPerSocket=16"
     BERTH_ARGS="map=$CONF/map preflight=off" cluster_restart
     run as alice srun -w "$(node 1)" -n2 --usnic=2 --gres=usnic:4 bash -c 'echo $BERTH_UVERBS'
     ok

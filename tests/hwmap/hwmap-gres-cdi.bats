@@ -56,6 +56,28 @@ load common
     [[ $(json '[l["cores"] for l in j if l["count"] == 128]') == "['0-3']" ]]
 }
 
+@test "gres: cores are those of one socket or all, as Slurm counts sockets" {
+    dir=$BATS_TEST_TMPDIR/tree
+    # sub-NUMA clusters: mlx5_0 is near to cores 4-7, mlx5_1 to 8-15
+    "$MKTREE" snc "$dir"
+    hwmap gres --sysfs "$dir"
+    ok
+    has 'Count=2 Cores=0-15 '
+    rm "$dir/class/infiniband/mlx5_1"
+    hwmap gres --sysfs "$dir"
+    ok
+    has 'Count=1 Cores=0-7 '
+    has 'SlurmdParameters=numa_node_as_socket'
+    hwmap gres --socket=numa --sysfs "$dir"
+    ok
+    has 'Count=1 Cores=4-7 '
+    hasnt SlurmdParameters
+    hwmap gres --socket=l3cache --sysfs "$dir"
+    fails 3 'this machine shows no L3Cache'
+    hwmap gres --socket=die --sysfs "$dir"
+    fails 2 '--socket: die: expected package, numa or l3cache'
+}
+
 # cdi_check: the output against the rules of the CDI specification's schema.json, and of its parser for names.
 cdi_check() {
     python3 - "$@" <<'END'
