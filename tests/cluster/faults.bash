@@ -354,7 +354,7 @@ slurmd_back() {
     [[ -n ${SLURMD_IN:-} ]] || return 0
     n=$(node "$SLURMD_IN")
     daemon_stop "slurmd.$n"
-    daemon slurmd -N "$n" -f "$SLURM_CONF"
+    slurmd_start "$n"
     wait_until 20 slurmd_listens "$SLURMD_IN"
     unset SLURMD_IN
     wait_until 20 nodes_are idle
