@@ -388,7 +388,7 @@ static int check_dir_d(int dirfd, const char *dir, struct err *e)
 }
 
 /* The state directory is looked at by who makes it; here, where it is. */
-static int check_state_place(const struct config *c, struct err *e)
+int config_check_state(const struct config *c, struct err *e)
 {
 	char *dir = strdup(c->state_dir), *last;
 	int rc;
@@ -424,5 +424,5 @@ int config_check_files(const struct config *c, const char *slurm_conf, struct er
 	}
 	for (size_t i = 0; i < c->trusted.n && rc == 0; i++)
 		rc = trust_check_dir("trusted", c->trusted.v[i], e);
-	return rc < 0 ? -1 : check_state_place(c, e);
+	return rc;
 }

@@ -64,10 +64,12 @@ int config_parse(struct config *c, char *const *args, size_t n, struct err *e);
 /*
  * Refuse a configuration that someone other than root can write: slurm_conf's
  * directory, plugstack.conf and plugstack.conf.d with its files beside it (those
- * that exist), each trusted directory with all its parents, and the parents of the
- * state directory.
+ * that exist), and each trusted directory with all its parents.
  */
 int config_check_files(const struct config *c, const char *slurm_conf, struct err *e);
+
+/* Likewise the parents of the state directory, before anything is made in it. */
+int config_check_state(const struct config *c, struct err *e);
 
 void config_done(struct config *c);
 

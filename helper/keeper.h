@@ -19,16 +19,22 @@
 
 /*
  * Connect to the keeper, starting one at need, before it is known whether the image is
- * one for it: a new keeper needs a moment.  The connection, or -1 (keeper_get tries again
- * and says why).
+ * one for it: a new keeper needs a moment.  The connection, or -1 (keeper_ask tries again).
  */
 int keeper_early(int state);
 
 /*
+ * Ask for the trusted image without waiting; what keeper_get gets is then on its way.  *sock: what
+ * keeper_early returned.  0, also with *sock -1 (the keeper was gone: keeper_get asks again), or -1
+ * with errno.
+ */
+int keeper_ask(int state, int *sock, int file, const struct image_info *info, unsigned linger);
+
+/*
  * Have the trusted image `file` mounted by the kernel (squashfs over one loop device,
  * erofs from the file where the kernel can).  state is the root-owned state directory
- * (O_PATH or readable).  *early: what keeper_early returned, taken over.  Starts a keeper
- * at need.  On success *ret_mount is a detached
+ * (O_PATH or readable).  *asked: the connection of keeper_ask, taken over; -1: it asks by
+ * itself.  Starts a keeper at need.  On success *ret_mount is a detached
  * clone of the mount (ro, nosuid, nodev) and *ret_hold a connection: the image counts
  * as used until it is closed, and stays linger seconds longer.
  * 0, or -1 with *e after at most timeout_ms, or when alive (see child.h) says that

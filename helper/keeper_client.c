@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,13 +171,18 @@ static int connect_or_start(int state)
 	return s;
 }
 
+/* A keeper that ended while we talked to it: there can be another. */
+static bool is_gone(int error)
+{
+	return error == ECONNRESET || error == EPIPE || error == ECONNREFUSED;
+}
+
 int keeper_early(int state)
 {
 	return connect_or_start(state);
 }
 
-int keeper_get(int state, int *early, int file, const struct image_info *info, unsigned linger,
-	       int alive, int timeout_ms, int *ret_mount, int *ret_hold, struct err *e)
+int keeper_ask(int state, int *sock, int file, const struct image_info *info, unsigned linger)
 {
 	const struct keeper_ask ask = {
 		.kind = info->kind,
@@ -184,25 +190,44 @@ int keeper_get(int state, int *early, int file, const struct image_info *info, u
 		.offset = info->offset,
 		.length = info->length,
 	};
+
+	if (*sock < 0)
+		*sock = connect_or_start(state);
+	if (*sock < 0)
+		return -1;
+	if (keeper_ask_send(*sock, &ask, file) < 0) {
+		const int saved = errno;
+
+		sys_close(sock);
+		errno = saved;
+		return is_gone(saved) ? 0 : -1;
+	}
+	return 0;
+}
+
+int keeper_get(int state, int *asked, int file, const struct image_info *info, unsigned linger,
+	       int alive, int timeout_ms, int *ret_mount, int *ret_hold, struct err *e)
+{
 	int rc = -1;
 
 	for (int i = 0; i < TRIES; i++) {
-		int tree, s = *early >= 0 ? *early : connect_or_start(state);
+		int tree, s;
 
-		*early = -1;
-		if (s < 0)
+		if (*asked < 0 && keeper_ask(state, asked, file, info, linger) < 0)
 			return err_sys(e, errno,
 				       "cannot start the keeper of images in the state directory");
-		rc = keeper_ask_send(s, &ask, file);
-		if (rc == 0)
-			rc = keeper_reply_recv(s, alive, timeout_ms, &tree);
+		s = *asked;
+		*asked = -1;
+		if (s < 0)
+			continue;
+		rc = keeper_reply_recv(s, alive, timeout_ms, &tree);
 		if (rc == 0) {
 			*ret_mount = tree;
 			*ret_hold = s;
 			return 0;
 		}
 		sys_close(&s);
-		if (rc > 0 || (errno != ECONNRESET && errno != EPIPE && errno != ECONNREFUSED))
+		if (rc > 0 || !is_gone(errno))
 			break;
 	}
 	if (rc == EBUSY)

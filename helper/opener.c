@@ -96,7 +96,7 @@ static int take_env(struct wire *w, int *fds, unsigned nfds, struct plan *p)
 
 	if (w->bad || n > ENV_MAX_VARS || p->env || (nfds != 0 && nfds != 2))
 		return -1;
-	if (cwd[0] == '/' && !(p->image_cwd = strdup(cwd)))
+	if (cwd[0] == '/' && !(p->etc.cwd = strdup(cwd)))
 		return -1;
 	p->env = calloc((size_t)n + 1, sizeof(*p->env));
 	if (!p->env)
@@ -108,8 +108,8 @@ static int take_env(struct wire *w, int *fds, unsigned nfds, struct plan *p)
 			return -1;
 		p->nenv = i + 1;
 	}
-	if (nfds == 2 && (take_text(fds[0], &p->passwd, &p->passwd_len) < 0 ||
-			  take_text(fds[1], &p->group, &p->group_len) < 0))
+	if (nfds == 2 && (take_text(fds[0], &p->etc.passwd, &p->etc.passwd_len) < 0 ||
+			  take_text(fds[1], &p->etc.group, &p->etc.group_len) < 0))
 		return -1;
 	return wire_ended(w) ? 0 : -1;
 }
@@ -189,13 +189,17 @@ int opener_take_binds(struct opener *o, int alive, int timeout_ms, struct plan *
 	return take_until(o, alive, timeout_ms, p, OPENER_OPENED, e);
 }
 
-int opener_take_env(struct opener *o, int root, int alive, int timeout_ms, struct plan *p,
-		    struct err *e)
+int opener_give_root(struct opener *o, int root, struct err *e)
 {
 	const uint32_t type = OPENER_ROOT;
 
-	if (msg_send(o->sock, &type, sizeof(type), &root, 1) < 0)
-		return err_sys(e, errno, "cannot talk to the process that opens paths");
+	return msg_send(o->sock, &type, sizeof(type), &root, 1) < 0
+		       ? err_sys(e, errno, "cannot talk to the process that opens paths")
+		       : 0;
+}
+
+int opener_take_env(struct opener *o, int alive, int timeout_ms, struct plan *p, struct err *e)
+{
 	return take_until(o, alive, timeout_ms, p, OPENER_ENV, e);
 }
 

@@ -56,7 +56,7 @@ int opener_start(const struct request *r, const struct config *c, int base, stru
 		 struct err *e);
 
 /*
- * The three phases from the helper's side.  Each fills *p from the opener's messages
+ * The phases from the helper's side.  Each fills *p from the opener's messages
  * until the phase's last one; alive is a descriptor that becomes readable or hangs up
  * when slurmstepd is gone (-1: none).  0, or -1 with *e (ETIMEDOUT and a lost opener
  * included).
@@ -64,8 +64,9 @@ int opener_start(const struct request *r, const struct config *c, int base, stru
 int opener_take_image(struct opener *o, int alive, int timeout_ms, struct plan *p, struct err *e);
 /* Also sets p->cwd to the guess, if there is one. */
 int opener_take_binds(struct opener *o, int alive, int timeout_ms, struct plan *p, struct err *e);
-int opener_take_env(struct opener *o, int root, int alive, int timeout_ms, struct plan *p,
-		    struct err *e);
+/* The root directory of the mounted image (stays the caller's): it reads what env and etc tell. */
+int opener_give_root(struct opener *o, int root, struct err *e);
+int opener_take_env(struct opener *o, int alive, int timeout_ms, struct plan *p, struct err *e);
 /* p->cwd becomes cwd; a bind of a wrong guess is dropped. */
 int opener_take_cwd(struct opener *o, const char *cwd, int alive, int timeout_ms, struct plan *p,
 		    struct err *e);

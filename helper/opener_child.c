@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -383,15 +382,6 @@ static void collect_env(struct child *ch, int root, struct env_list *env, struct
 	env_filter(env, ch->r->env_names);
 }
 
-static int memfd_of(const char *name, const char *text, size_t len)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC);
-
-	if (fd >= 0 && sys_write_all(fd, text, len) < 0)
-		sys_close(&fd);
-	return fd;
-}
-
 /* passwd and group with the user's lines, as memfds in fds[0..1]; false: not wanted. */
 static bool account_files(struct child *ch, int root, int fds[2], struct err *e)
 {
@@ -418,10 +408,10 @@ static bool account_files(struct child *ch, int root, int fds[2], struct err *e)
 	passwd = image_read(root, "etc/passwd", ACCOUNT_FILE_MAX, &plen);
 	group = image_read(root, "etc/group", ACCOUNT_FILE_MAX, &glen);
 	text = account_passwd(passwd, plen, &ch->account, uid, gid, &n, e);
-	fds[0] = text ? memfd_of("passwd", text, n) : -1;
+	fds[0] = text ? sys_memfd("passwd", text, n) : -1;
 	free(text);
 	text = account_group(group, glen, &ch->account, gid, &n, e);
-	fds[1] = text ? memfd_of("group", text, n) : -1;
+	fds[1] = text ? sys_memfd("group", text, n) : -1;
 	free(text);
 	free(passwd);
 	free(group);

@@ -17,6 +17,14 @@ static void bind_done(struct plan_bind *b)
 	sys_close(&b->fd);
 }
 
+void plan_etc_done(struct plan_etc *p)
+{
+	free(p->passwd);
+	free(p->group);
+	free(p->cwd);
+	*p = (struct plan_etc){ 0 };
+}
+
 void plan_done(struct plan *p)
 {
 	sys_close(&p->image);
@@ -25,9 +33,7 @@ void plan_done(struct plan *p)
 	for (uint32_t i = 0; i < p->nenv; i++)
 		free(p->env[i]);
 	free(p->env);
-	free(p->passwd);
-	free(p->group);
-	free(p->image_cwd);
+	plan_etc_done(&p->etc);
 	free(p->cwd);
 	plan_init(p);
 }

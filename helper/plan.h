@@ -38,6 +38,15 @@ struct plan_bind {
 	int fd; /* O_PATH of the source; -1 with tmpfs */
 };
 
+/* What is known only once the image is mounted. */
+struct plan_etc {
+	char *passwd, *group; /* texts, or NULL */
+	size_t passwd_len, group_len;
+	char *cwd; /* the image's own working directory, or NULL */
+};
+
+void plan_etc_done(struct plan_etc *p);
+
 struct plan {
 	int image; /* the opened file, or the root directory */
 	struct image_info info;
@@ -45,9 +54,7 @@ struct plan {
 	size_t nbinds;
 	char **env; /* NULL-terminated */
 	uint32_t nenv;
-	char *passwd, *group; /* texts, or NULL */
-	size_t passwd_len, group_len;
-	char *image_cwd; /* the image's own working directory, or NULL */
+	struct plan_etc etc;
 	char *cwd;	 /* the job's: a guess from its PWD until slurmstepd has said it */
 	bool slurmtools; /* links for Slurm's commands are wanted (slurmtools.h) */
 };

@@ -45,10 +45,10 @@ static int take_result(const void *buf, size_t len, int *fds, unsigned nfds, str
 	return 0;
 }
 
-int rootfs_start(const struct request *r, const struct config *c, const struct plan *p,
-		 int image_root, int base, int timeout_ms, struct builder *ret, struct err *e)
+int rootfs_start(const struct request *r, const struct config *c, const struct plan *p, int base,
+		 int timeout_ms, struct builder *ret, struct err *e)
 {
-	struct rootfs_task t = { r, c, p, image_root, base, -1, timeout_ms };
+	struct rootfs_task t = { r, c, p, base, -1, timeout_ms };
 	struct builder b = BUILDER_NONE;
 
 	b.pid = child_start(&b.sock, e);
@@ -60,6 +60,48 @@ int rootfs_start(const struct request *r, const struct config *c, const struct p
 		return -1;
 	*ret = b;
 	return 0;
+}
+
+static int tell(struct builder *b, const struct wire *w, const int *fds, unsigned nfds,
+		struct err *e)
+{
+	if (w->bad)
+		errno = EMSGSIZE;
+	else if (msg_send(b->sock, w->p, w->len, fds, nfds) == 0 || errno == EPIPE ||
+		 errno == ECONNRESET)
+		return 0;
+	return err_sys(e, errno, "cannot talk to the process that builds the container");
+}
+
+int rootfs_image(struct builder *b, int image_root, struct err *e)
+{
+	unsigned char buf[16];
+	struct wire w = wire_writer(buf, sizeof(buf));
+
+	wire_put_u32(&w, BUILD_IMAGE);
+	return tell(b, &w, &image_root, 1, e);
+}
+
+int rootfs_etc(struct builder *b, const struct plan_etc *p, struct err *e)
+{
+	unsigned char buf[REQUEST_OPTION_MAX + 64];
+	struct wire w = wire_writer(buf, sizeof(buf));
+	const bool files = p->passwd && p->group;
+	int fds[2] = { -1, -1 }, rc;
+
+	wire_put_u32(&w, BUILD_ETC);
+	wire_put_str(&w, p->cwd);
+	if (files) {
+		fds[0] = sys_memfd("passwd", p->passwd, p->passwd_len);
+		fds[1] = sys_memfd("group", p->group, p->group_len);
+	}
+	if (files && (fds[0] < 0 || fds[1] < 0))
+		rc = err_sys(e, errno, "cannot hold the container's passwd and group");
+	else
+		rc = tell(b, &w, fds, files ? 2 : 0, e);
+	sys_close(&fds[0]);
+	sys_close(&fds[1]);
+	return rc;
 }
 
 /* One message of the builder; its length, or -1 with *e. */
@@ -115,8 +157,11 @@ int rootfs_add_pmix(struct builder *b, const int trees[ROOTFS_PMIX], int alive, 
 		}
 	if (nfds == 0)
 		return 0;
-	if (msg_send(b->sock, &which, sizeof(which), fds, nfds) < 0)
-		return err_sys(e, errno, "cannot talk to the process that builds the container");
+	w = wire_writer(buf, sizeof(buf));
+	wire_put_u32(&w, BUILD_PMIX);
+	wire_put_u32(&w, which);
+	if (tell(b, &w, fds, nfds, e) < 0)
+		return -1;
 	nfds = 0;
 	n = hear(b, alive, timeout_ms, buf, sizeof(buf), NULL, &nfds, e);
 	if (n < 0)

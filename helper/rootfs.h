@@ -31,13 +31,21 @@ struct builder {
 #define BUILDER_NONE ((struct builder){ 0, -1 })
 
 /*
- * Start building.  image_root: detached mount of the image's root directory.  base: the
- * mount namespace whose /proc, /sys, /tmp, ... the container gets and in which the
+ * Start building, with what is known before the image is mounted: all of p but its env and etc.
+ * base: the mount namespace whose /proc, /sys, /tmp, ... the container gets and in which the
  * plan's descriptors were opened; -1: the caller's.  r, c and p are read by the child
  * only, as they are now.  0 or -1 with *e.
  */
-int rootfs_start(const struct request *r, const struct config *c, const struct plan *p,
-		 int image_root, int base, int timeout_ms, struct builder *ret, struct err *e);
+int rootfs_start(const struct request *r, const struct config *c, const struct plan *p, int base,
+		 int timeout_ms, struct builder *ret, struct err *e);
+
+/*
+ * Then, in this order: a detached mount of the image's root directory, which stays the caller's;
+ * and what the image has told.  0 or -1 with *e; a builder that has ended says why by
+ * rootfs_result.
+ */
+int rootfs_image(struct builder *b, int image_root, struct err *e);
+int rootfs_etc(struct builder *b, const struct plan_etc *p, struct err *e);
 
 /*
  * Take the container that it has built.  alive as in child.h.  The builder stays until it
@@ -66,12 +74,19 @@ bool rootfs_pmix_path(const struct request *r, const struct config *c, int i, ch
 
 void container_done(struct container *c);
 
+/* What the helper sends it (wire.h fields). */
+enum build_msg {
+	BUILD_IMAGE = 1, /* - [image's root] */
+	BUILD_ETC,	 /* the image's cwd or "" [passwd, group: files in memory, where wanted] */
+	BUILD_PMIX,	 /* bit i: the i-th directory comes with it [those] */
+};
+
 /* Body of the child (rootfs_child.c): does not return. */
 struct rootfs_task {
 	const struct request *r;
 	const struct config *c;
 	const struct plan *p;
-	int image_root, base, sock, timeout_ms;
+	int base, sock, timeout_ms;
 };
 void rootfs_child(struct rootfs_task *t) __attribute__((noreturn));
 

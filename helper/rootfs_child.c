@@ -19,44 +19,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "clones.h"
 #include "mountspec.h"
 #include "namespaces.h"
-#include "rootfs.h"
-#include "slurmtools.h"
+#include "rootfs_impl.h"
 #include "sys.h"
-#include "top.h"
 #include "userns.h"
-#include "walker.h"
 #include "wire.h"
 
-#define HOST_ETC_MAX (256 * 1024)
+#define ETC_FILE_MAX (4 * 1024 * 1024) /* the helper's own texts, shorter than that */
 #define TOP_BYTES "16m" /* of the layer over a read-only image: empty files and a few of /etc */
 #define ATTR_BIND (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
-
-struct build {
-	struct rootfs_task *t;
-	struct err e;
-	struct clones cl;
-	struct walker_place *place; /* of each bind, then of the fixed ones below */
-	int stage, top;
-	struct walker walker;
-	int root;	      /* the overlay, attached */
-	char root_path[4200]; /* where: the prefix of every path below it */
-	bool cwd_hollow;      /* the job's cwd is an empty directory made for Slurm's sake */
-	char pmix[ROOTFS_PMIX][4096]; /* where PMIx's directories will be, or "" */
-	struct container c;
-};
-
-/* Destinations besides the plan's own, behind place[PLAN_BINDS_MAX]. */
-enum fixed {
-	FIXED_TMP,
-	FIXED_ETC,
-	FIXED_CWD,
-	FIXED_BIN,
-	FIXED_PMIX,
-	FIXED_COUNT = FIXED_PMIX + ROOTFS_PMIX
-};
 
 /* ---- 1. the staging directory, in our own mount namespace ---- */
 
@@ -72,25 +44,24 @@ static bool wants_writable(const struct build *b)
  * directory may be the node's own (--container=/), and so do those of a file system
  * that cannot show others (FUSE).
  */
-static void own_image(struct build *b)
+static void own_image(struct build *b, int image)
 {
 	const enum image_kind kind = b->t->p->info.kind;
 	struct stat st;
 
 	if (kind == IMAGE_DIR || kind == IMAGE_OCI)
 		return;
-	if ((wants_writable(b) || b->t->r->remap_root == YES) &&
-	    fstat(b->t->image_root, &st) == 0 && st.st_uid == 0)
-		(void)userns_show_owner(b->t->image_root, b->t->r->uid, b->t->r->gid, b->cl.proc);
+	if ((wants_writable(b) || b->t->r->remap_root == YES) && fstat(image, &st) == 0 &&
+	    st.st_uid == 0)
+		(void)userns_show_owner(image, b->t->r->uid, b->t->r->gid, b->cl.proc);
 }
 
 static int make_stage(struct build *b)
 {
-	const bool writable =
-		b->t->r->writable == UNSET ? b->t->c->writable : b->t->r->writable == YES;
+	const bool writable = wants_writable(b);
 	char size[32];
 	const char *options[] = { "mode", "0755", "size", TOP_BYTES, NULL };
-	int work, image = -1, mnt;
+	int work, mnt;
 
 	if (writable) {
 		snprintf(size, sizeof(size), "%llu", (unsigned long long)b->t->c->tmpfs_size);
@@ -106,36 +77,76 @@ static int make_stage(struct build *b)
 	    mkdirat(mnt, "root", 0755) < 0 || mkdirat(mnt, "work", 0700) < 0)
 		return err_sys(&b->e, errno, "cannot stage the container");
 	b->top = openat(mnt, "top", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	image = openat(mnt, "image", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	work = openat(mnt, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (b->top < 0 || image < 0 || work < 0 || sys_attach(b->t->image_root, image) < 0)
-		err_sys(&b->e, errno, "cannot attach the image");
+	if (b->top < 0 || work < 0)
+		err_sys(&b->e, errno, "cannot stage the container");
 	/* the upper layer and its scratch belong to the overlay's mounter, the user */
 	else if (writable && (fchown(work, b->t->r->uid, b->t->r->gid) < 0 ||
 			      fchownat(b->top, "", b->t->r->uid, b->t->r->gid, AT_EMPTY_PATH) < 0))
 		err_sys(&b->e, errno, "cannot prepare the writable layer");
-	sys_close(&image);
 	sys_close(&work);
 	return b->e.text[0] ? -1 : 0;
 }
 
-/* ---- 2. the layer over the image ---- */
+/* ---- what the helper tells while it is at work ---- */
 
-/*
- * The order in which binds are attached; of one rank, those higher up come first, and of
- * those the first given.  What comes later covers.  A directory of the user's that is
- * there by default covers nothing that was asked for.
- */
-static int attach_rank(enum origin o)
+/* One message of the helper's, which bounds the time; its descriptors are the caller's. */
+static int hear(struct build *b, enum build_msg type, char *buf, size_t size, struct wire *ret,
+		int *fds, unsigned *nfds)
 {
-	static const int rank[ORIGIN_LAST + 1] = {
-		[ORIGIN_CWD] = 1,  [ORIGIN_HOME] = 2,  [ORIGIN_SITE] = 3,   [ORIGIN_BUNDLE] = 4,
-		[ORIGIN_USER] = 5, [ORIGIN_SLURM] = 6, [ORIGIN_SCRIPT] = 7, [ORIGIN_PMIX] = 8,
-	};
+	ssize_t n = msg_recv(b->t->sock, buf, size, fds, nfds, NULL, -1);
 
-	return rank[o];
+	*ret = wire_reader(buf, n > 0 ? (size_t)n : 0);
+	return wire_get_u32(ret) == type && !ret->bad
+		       ? 0
+		       : err_set(&b->e, "the container helper gave the container up");
 }
-#define ATTACH_RANKS 9
+
+static int take_image(struct build *b)
+{
+	char buf[64];
+	int fds[REQUEST_FDS_MAX], at, rc = 0;
+	unsigned nfds = 1;
+	struct wire w;
+
+	if (hear(b, BUILD_IMAGE, buf, sizeof(buf), &w, fds, &nfds) < 0 || nfds != 1)
+		return -1;
+	own_image(b, fds[0]);
+	at = openat(b->stage, "image", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0 || sys_attach(fds[0], at) < 0)
+		rc = err_sys(&b->e, errno, "cannot attach the image");
+	sys_close(&at);
+	sys_close(&fds[0]);
+	return rc;
+}
+
+static int take_etc(struct build *b)
+{
+	char *buf = malloc(REQUEST_PACKET_MAX);
+	int fds[REQUEST_FDS_MAX], rc;
+	unsigned nfds = 2;
+	const char *cwd;
+	struct wire w;
+
+	if (!buf || hear(b, BUILD_ETC, buf, REQUEST_PACKET_MAX, &w, fds, &nfds) < 0) {
+		free(buf);
+		return -1;
+	}
+	cwd = wire_get_str(&w);
+	rc = wire_ended(&w) ? 0 : -1;
+	if (rc == 0 && cwd[0] && !(b->etc.cwd = strdup(cwd)))
+		rc = -1;
+	if (rc == 0 && nfds == 2 &&
+	    (!(b->etc.passwd = sys_read_all(fds[0], ETC_FILE_MAX, &b->etc.passwd_len)) ||
+	     !(b->etc.group = sys_read_all(fds[1], ETC_FILE_MAX, &b->etc.group_len))))
+		rc = -1;
+	while (nfds > 0)
+		sys_close(&fds[--nfds]);
+	free(buf);
+	return rc < 0 ? err_set(&b->e, "cannot take the image's accounts") : 0;
+}
+
+/* ---- 2. the overlay and everything on it ---- */
 
 /* Number of components of a path; PATH_MAX / 2 at most. */
 static unsigned depth_of(const char *path)
@@ -146,165 +157,6 @@ static unsigned depth_of(const char *path)
 		n += *path == '/';
 	return n;
 }
-
-/* Is a attached before c, of which it is an ancestor? */
-static bool comes_before(const struct plan_bind *a, const struct plan_bind *c)
-{
-	return attach_rank(a->origin) <= attach_rank(c->origin);
-}
-
-/* Below another mount: its place is known only when that one is attached. */
-static bool nested(struct build *b, size_t i)
-{
-	const struct plan *p = b->t->p;
-	const char *dst = p->binds[i].dst;
-
-	if (b->cl.tmp >= 0 && path_within(dst, "/tmp"))
-		return true;
-	for (size_t k = 0; k < p->nbinds; k++)
-		if (k != i && b->cl.tree[k] >= 0 && strcmp(dst, p->binds[k].dst) != 0 &&
-		    path_within(dst, p->binds[k].dst) && comes_before(&p->binds[k], &p->binds[i]))
-			return true;
-	return false;
-}
-
-static bool is_default(enum origin o)
-{
-	return o == ORIGIN_HOME || o == ORIGIN_CWD;
-}
-
-static int place_one(struct build *b, const struct walker_place *place, const char *dst, bool dir)
-{
-	if (place->error)
-		return err_sys(&b->e, place->error, "mount destination %.200s in the image", dst);
-	if (!place->missing && place->is_dir != dir)
-		return err_set(&b->e,
-			       "mount destination %.200s: the source is a %s, what the image has "
-			       "there is not",
-			       dst, dir ? "directory" : "file");
-	if (path_within(place->path, "/proc") || path_within(place->path, "/sys") ||
-	    path_within(place->path, "/dev"))
-		return err_set(
-			&b->e,
-			"mount destination %.200s: the image leads it to %.200s, which is the "
-			"container's own",
-			dst, place->path);
-	return place->missing ? top_place(b->top, place, dir, &b->e) : 0;
-}
-
-static int host_file(struct build *b, const struct walker_place *etc, const char *path,
-		     const char *name)
-{
-	size_t len;
-	char *text = sys_read_at(AT_FDCWD, path, HOST_ETC_MAX, &len);
-	int rc = text ? top_file(b->top, etc, name, text, len, &b->e) : 0;
-
-	free(text);
-	return rc;
-}
-
-static int write_etc(struct build *b, const struct walker_place *etc)
-{
-	const struct plan *p = b->t->p;
-
-	if (etc->error || (!etc->missing && !etc->is_dir))
-		return 0; /* an image whose /etc is no directory gets none of these */
-	if ((p->passwd && top_file(b->top, etc, "passwd", p->passwd, p->passwd_len, &b->e) < 0) ||
-	    (p->group && top_file(b->top, etc, "group", p->group, p->group_len, &b->e) < 0))
-		return -1;
-	if (!b->t->c->resolv)
-		return 0;
-	return host_file(b, etc, "/etc/resolv.conf", "resolv.conf") < 0 ||
-			       host_file(b, etc, "/etc/hosts", "hosts") < 0
-		       ? -1
-		       : 0;
-}
-
-/* /usr/bin/srun and its like lead to berth-launch, over whatever the image has there. */
-static int link_tools(struct build *b, const struct walker_place *bin)
-{
-	/* absolute symlinks of the host's loader and libraries go through these */
-	static const struct walker_place host = { .path = SLURMTOOLS_DIR "/host", .missing = 2 };
-	const char *const *name = slurmtools_names();
-
-	if (bin->error || (!bin->missing && !bin->is_dir))
-		return 0;
-	for (; *name; name++)
-		if (top_link(b->top, bin, *name, SLURMTOOLS_DIR "/bin/berth-launch", &b->e) < 0)
-			return -1;
-	return top_link(b->top, &host, "lib", "usr/lib", &b->e) < 0 ||
-			       top_link(b->top, &host, "lib64", "usr/lib64", &b->e) < 0
-		       ? -1
-		       : 0;
-}
-
-/*
- * The job's cwd exists in every container, if only as an empty directory: with
- * Slurm's own --container, 24.11 and later end the task otherwise.
- */
-static int place_cwd(struct build *b, const struct walker_place *place)
-{
-	const struct plan *p = b->t->p;
-
-	if (b->cl.tmp >= 0 && path_within(p->cwd, "/tmp"))
-		return 0;
-	for (size_t i = 0; i < p->nbinds; i++)
-		if (b->cl.tree[i] >= 0 && path_within(p->cwd, p->binds[i].dst))
-			return 0;
-	if (place->error || !place->missing || path_within(place->path, "/proc") ||
-	    path_within(place->path, "/sys") || path_within(place->path, "/dev"))
-		return 0;
-	b->cwd_hollow = true;
-	return top_place(b->top, place, true, &b->e);
-}
-
-static int fill_top(struct build *b)
-{
-	static const char *const own[] = { "proc", "sys", "dev" };
-	const struct plan *p = b->t->p;
-	char *dst[PLAN_BINDS_MAX + FIXED_COUNT];
-	size_t index[PLAN_BINDS_MAX], n = 0;
-	struct walker_place *fixed;
-
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		if (mkdirat(b->top, own[i], 0755) < 0)
-			return err_sys(&b->e, errno, "cannot make /%s", own[i]);
-	for (size_t i = 0; i < p->nbinds; i++)
-		if (b->cl.tree[i] >= 0 && !nested(b, i)) {
-			index[n] = i;
-			dst[n++] = p->binds[i].dst;
-		}
-	fixed = b->place + n;
-	dst[n + FIXED_TMP] = (char *)"/tmp";
-	dst[n + FIXED_ETC] = (char *)"/etc";
-	dst[n + FIXED_CWD] = p->cwd;
-	dst[n + FIXED_BIN] = (char *)"/usr/bin";
-	for (int i = 0; i < ROOTFS_PMIX; i++)
-		dst[n + FIXED_PMIX + i] = b->pmix[i][0] ? b->pmix[i] : (char *)"/";
-	if (walker_survey(&b->walker, dst, n + FIXED_COUNT, b->place, &b->e) < 0)
-		return -1;
-	for (size_t i = 0; i < n; i++) {
-		const struct plan_bind *bind = &p->binds[index[i]];
-
-		if (place_one(b, &b->place[i], bind->dst, b->cl.is_dir[index[i]]) < 0) {
-			if (!is_default(bind->origin))
-				return -1;
-			b->e.text[0] = '\0';
-			sys_close(&b->cl.tree[index[i]]);
-		}
-	}
-	if (b->cl.tmp >= 0 && place_one(b, &fixed[FIXED_TMP], "/tmp", true) < 0)
-		return -1;
-	for (int i = FIXED_PMIX; i < FIXED_COUNT; i++)
-		if (!fixed[i].error && fixed[i].missing &&
-		    top_place(b->top, &fixed[i], true, &b->e) < 0)
-			return -1;
-	if (place_cwd(b, &fixed[FIXED_CWD]) < 0 || write_etc(b, &fixed[FIXED_ETC]) < 0)
-		return -1;
-	return p->slurmtools ? link_tools(b, &fixed[FIXED_BIN]) : 0;
-}
-
-/* ---- 3. the overlay and everything on it ---- */
 
 static int attach(struct build *b, int tree, int at, const char *dst)
 {
@@ -373,12 +225,12 @@ static int attach_some(struct build *b, int rank, unsigned depth)
 	for (size_t i = 0; i < p->nbinds; i++) {
 		const struct plan_bind *bind = &p->binds[i];
 
-		if (b->cl.tree[i] < 0 || attach_rank(bind->origin) != rank ||
+		if (b->cl.tree[i] < 0 || build_rank(bind->origin) != rank ||
 		    depth_of(bind->dst) != depth)
 			continue;
 		if (attach_at(b, b->cl.tree[i], bind->dst, b->cl.is_dir[i], false) == 0)
 			continue;
-		if (!is_default(bind->origin))
+		if (!build_is_default(bind->origin))
 			return -1;
 		b->e.text[0] = '\0';
 	}
@@ -393,7 +245,7 @@ static int attach_binds(struct build *b)
 	for (size_t i = 0; i < p->nbinds; i++)
 		if (depth_of(p->binds[i].dst) > deepest)
 			deepest = depth_of(p->binds[i].dst);
-	for (int rank = 1; rank < ATTACH_RANKS; rank++)
+	for (int rank = 1; rank < BUILD_RANKS; rank++)
 		for (unsigned depth = 1; depth <= deepest; depth++)
 			if (attach_some(b, rank, depth) < 0)
 				return -1;
@@ -402,11 +254,9 @@ static int attach_binds(struct build *b)
 
 static int attach_all(struct build *b)
 {
-	const bool writable =
-		b->t->r->writable == UNSET ? b->t->c->writable : b->t->r->writable == YES;
 	int mnt = -1, at;
 
-	if (walker_overlay(&b->walker, writable, &mnt, &b->e) < 0)
+	if (walker_overlay(&b->walker, wants_writable(b), &mnt, &b->e) < 0)
 		return -1;
 	at = openat(b->stage, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (at < 0 || sys_attach(mnt, at) < 0) {
@@ -425,7 +275,7 @@ static int attach_all(struct build *b)
 	return attach_binds(b);
 }
 
-/* ---- 4. the working directory ---- */
+/* ---- 3. the working directory ---- */
 
 static int set_cwd(struct build *b, const char *path, const char *note)
 {
@@ -453,11 +303,11 @@ static int choose_cwd(struct build *b)
 	rc = b->cwd_hollow ? 0 : walker_can_enter(&b->walker, p->cwd, &b->e);
 	if (rc != 0)
 		return rc < 0 ? -1 : set_cwd(b, p->cwd, NULL);
-	if (p->image_cwd) {
-		rc = walker_can_enter(&b->walker, p->image_cwd, &b->e);
+	if (b->etc.cwd) {
+		rc = walker_can_enter(&b->walker, b->etc.cwd, &b->e);
 		if (rc < 0)
 			return -1;
-		next = rc ? p->image_cwd : next;
+		next = rc ? b->etc.cwd : next;
 	}
 	snprintf(note, sizeof(note),
 		 "the working directory %.200s is not in the container: using %.200s", p->cwd,
@@ -466,7 +316,7 @@ static int choose_cwd(struct build *b)
 	return set_cwd(b, next, note);
 }
 
-/* ---- 5. the end ---- */
+/* ---- 4. the end ---- */
 
 static int pivot(struct build *b)
 {
@@ -491,8 +341,8 @@ static int verify(struct build *b)
 }
 
 /*
- * All that can be done before slurmstepd runs user_init.  The old root is let go at the
- * end of it.
+ * All that can be done before slurmstepd runs user_init: first what the image is not needed for,
+ * since it is being mounted meanwhile.  The old root is let go at the end of it.
  */
 static int build(struct build *b)
 {
@@ -506,10 +356,10 @@ static int build(struct build *b)
 		return -1;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_sys(&b->e, errno, "cannot make the mounts private");
-	own_image(b);
 	if (make_stage(b) < 0 ||
 	    walker_start(&who, b->stage, b->t->timeout_ms, &b->walker, &b->e) < 0 ||
-	    fill_top(b) < 0 || attach_all(b) < 0 || choose_cwd(b) < 0 || pivot(b) < 0)
+	    take_image(b) < 0 || build_places(b) < 0 || take_etc(b) < 0 || build_files(b) < 0 ||
+	    attach_all(b) < 0 || choose_cwd(b) < 0 || pivot(b) < 0)
 		return -1;
 	return namespaces_collect(r, b->t->c, b->cl.proc, &b->c, &b->e);
 }
@@ -539,13 +389,15 @@ static void send_result(struct build *b, int rc)
 static void serve_pmix(struct build *b)
 {
 	uint32_t which;
-	unsigned char buf[ERR_TEXT_MAX + 16];
+	char buf[ERR_TEXT_MAX + 16];
 	int fds[REQUEST_FDS_MAX], rc = 0;
 	unsigned nfds = ROOTFS_PMIX, n = 0;
-	struct wire w = wire_writer(buf, sizeof(buf));
+	struct wire w;
 
-	if (msg_recv(b->t->sock, &which, sizeof(which), fds, &nfds, NULL, -1) != sizeof(which))
+	if (hear(b, BUILD_PMIX, buf, sizeof(buf), &w, fds, &nfds) < 0)
 		return;
+	which = wire_get_u32(&w);
+	w = wire_writer(buf, sizeof(buf));
 	for (int i = 0; i < ROOTFS_PMIX && rc == 0; i++)
 		if ((which & 1u << i) && n < nfds)
 			rc = attach_at(b, fds[n++], b->pmix[i], true, false);

@@ -127,6 +127,11 @@ int slurmtools_plan(const struct config *c, const struct request *r, struct plan
 		if (add(p, c->slurm_paths.v[i], c->slurm_paths.v[i], e) < 0)
 			return -1;
 	p->slurmtools = true;
+	return 0;
+}
+
+int slurmtools_accounts(struct plan_etc *p, struct err *e)
+{
 	return add_accounts("/etc/passwd", &p->passwd, &p->passwd_len, e) < 0 ||
 			       add_accounts("/etc/group", &p->group, &p->group_len, e) < 0
 		       ? -1

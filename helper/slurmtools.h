@@ -20,6 +20,12 @@
 /* Add the mounts that slurm=yes asks for to p. 0 or -1 with *e. */
 int slurmtools_plan(const struct config *c, const struct request *r, struct plan *p, struct err *e);
 
+/*
+ * Add the host's lines of the accounts that Slurm's commands look for, where the image lacks
+ * them.  0 or -1 with *e.
+ */
+int slurmtools_accounts(struct plan_etc *p, struct err *e);
+
 /* Names that get a link: "srun", ..., NULL-terminated. */
 const char *const *slurmtools_names(void);
 

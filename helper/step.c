@@ -34,6 +34,8 @@ int step_open_state(struct step *s)
 	struct stat st;
 	const char *dir = s->c.state_dir;
 
+	if (config_check_state(&s->c, &s->e) < 0)
+		return -1;
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return err_sys(&s->e, errno, "cannot make the state directory %s", dir);
 	s->state = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -183,7 +185,7 @@ int step_main(int main_fd)
 		return 1;
 	}
 	s->main = main_fd;
-	s->alive = s->state = s->image_root = s->hold = s->early = -1;
+	s->alive = s->state = s->image_root = s->hold = s->keeper = -1;
 	s->join_fd = s->step_cgroup = -1;
 	s->opener = OPENER_NONE;
 	s->builder = BUILDER_NONE;

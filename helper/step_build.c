@@ -62,7 +62,8 @@ static int mount_directory(struct step *s, int base)
 	return 0;
 }
 
-static int mount_file(struct step *s)
+/* By the keeper, which is asked only, or by FUSE as the user. */
+static int begin_file(struct step *s)
 {
 	const struct ids who = { s->r.uid, s->r.gid, s->r.groups, s->r.ngroups };
 	char why[256];
@@ -73,25 +74,40 @@ static int mount_file(struct step *s)
 		return err_set(&s->e, "image %s: %s", s->r.image, e.text);
 	s->user_kernel_mount = trusted == 0 && s->c.kernel_mount_user_images;
 	if (trusted || s->user_kernel_mount) {
-		rc = keeper_get(s->state, &s->early, s->plan.image, &s->plan.info,
-				s->c.image_linger, s->alive, step_timeout_ms(s), &s->image_root,
-				&s->hold, &e);
-	} else {
-		rc = fuse_start(&s->c, &who, &s->plan.info, s->plan.image, &s->fuse, &s->image_root,
-				&e);
-		if (rc < 0)
-			err_set(&s->e, "image %s: %s (not trusted: %s)", s->r.image, e.text, why);
+		rc = keeper_ask(s->state, &s->keeper, s->plan.image, &s->plan.info,
+				s->c.image_linger);
+		return rc < 0 ? err_sys(&s->e, errno, "image %s: cannot ask the keeper of images",
+					s->r.image)
+			      : 0;
 	}
-	return rc < 0 ? err_set(&s->e, "image %s: %s", s->r.image, e.text) : 0;
+	sys_close(&s->keeper);
+	rc = fuse_start(&s->c, &who, &s->plan.info, s->plan.image, &s->fuse, &s->image_root, &e);
+	return rc < 0 ? err_set(&s->e, "image %s: %s (not trusted: %s)", s->r.image, e.text, why)
+		      : 0;
 }
 
 /* base: the mount namespace that the image was opened in, or -1 for ours. */
-static int mount_image(struct step *s, int base)
+static int begin_mount(struct step *s, int base)
 {
-	int rc = is_file(&s->plan) ? mount_file(s) : mount_directory(s, base);
+	return is_file(&s->plan) ? begin_file(s) : mount_directory(s, base);
+}
 
-	sys_close(&s->early);
-	return rc;
+/* s->image_root is there afterwards. */
+static int finish_mount(struct step *s)
+{
+	struct err e = { "" };
+
+	if (s->image_root >= 0)
+		return 0;
+	if (keeper_get(s->state, &s->keeper, s->plan.image, &s->plan.info, s->c.image_linger,
+		       s->alive, step_timeout_ms(s), &s->image_root, &s->hold, &e) < 0)
+		return err_set(&s->e, "image %s: %s", s->r.image, e.text);
+	return 0;
+}
+
+static int start_builder(struct step *s, int base)
+{
+	return rootfs_start(&s->r, &s->c, &s->plan, base, step_timeout_ms(s), &s->builder, &s->e);
 }
 
 /* A builder that is given up may have taken the mount with it: make another of the same file. */
@@ -101,7 +117,8 @@ static int drop_builder(struct step *s)
 	fuse_stop(&s->fuse);
 	sys_close(&s->image_root);
 	sys_close(&s->hold);
-	return mount_image(s, -1); /* there is a builder to drop only before the first rebase */
+	/* there is a builder to drop only before the first rebase */
+	return begin_mount(s, -1) < 0 ? -1 : finish_mount(s);
 }
 
 /* By its name only: a guess that saves time, never the decision (trust.h). */
@@ -109,43 +126,60 @@ static bool may_be_trusted(const struct step *s)
 {
 	for (size_t i = 0; i < s->c.trusted.n; i++)
 		if (path_within(s->r.image, s->c.trusted.v[i]))
-			return s->early < 0;
+			return s->keeper < 0;
 	return false;
 }
 
-static int prepare_image(struct step *s, int base)
+/* What is in the image, by the opener. */
+static int take_env(struct step *s)
 {
-	int rc;
+	struct err why = { "" };
 
-	if (opener_start(&s->r, &s->c, base, &s->opener, &s->e) < 0)
-		return -1;
-	if (may_be_trusted(s))
-		s->early = keeper_early(s->state); /* while the opener looks at the image */
-	if (opener_take_image(&s->opener, s->alive, step_timeout_ms(s), &s->plan, &s->e) < 0)
-		return -1;
-	if (mount_image(s, base) < 0 ||
-	    opener_take_binds(&s->opener, s->alive, step_timeout_ms(s), &s->plan, &s->e) < 0)
-		return -1;
-	rc = opener_take_env(&s->opener, s->image_root, s->alive, step_timeout_ms(s), &s->plan,
-			     &s->e);
-	if (rc < 0 && s->fuse.pid) {
-		struct err why = { "" };
-
+	if (opener_take_env(&s->opener, s->alive, step_timeout_ms(s), &s->plan, &s->e) == 0)
+		return s->c.slurm ? slurmtools_accounts(&s->plan.etc, &s->e) : 0;
+	if (s->fuse.pid)
 		fuse_reason(&s->fuse, &why);
-		if (why.text[0]) {
-			s->e.text[0] = '\0';
-			err_set(&s->e, "image %s: %s", s->r.image, why.text);
-		}
+	if (why.text[0]) {
+		s->e.text[0] = '\0';
+		err_set(&s->e, "image %s: %s", s->r.image, why.text);
 	}
-	if (rc < 0)
-		return -1;
-	return s->c.slurm ? slurmtools_plan(&s->c, &s->r, &s->plan, &s->e) : 0;
+	return -1;
 }
 
-static int start_builder(struct step *s, int base)
+/* It looks at the image.  A keeper needs a moment longer. */
+static int start_opener(struct step *s, int base)
 {
-	return rootfs_start(&s->r, &s->c, &s->plan, s->image_root, base, step_timeout_ms(s),
-			    &s->builder, &s->e);
+	if (s->opener.pid)
+		return 0;
+	if (may_be_trusted(s))
+		s->keeper = keeper_early(s->state);
+	return opener_start(&s->r, &s->c, base, &s->opener, &s->e);
+}
+
+/*
+ * While the kernel mounts the image, the builder does what it can without; while the opener reads
+ * in the image, the builder looks for its mount points.
+ */
+static int prepare_image(struct step *s, int base)
+{
+	bool early = false;
+
+	if (start_opener(s, base) < 0 ||
+	    opener_take_image(&s->opener, s->alive, step_timeout_ms(s), &s->plan, &s->e) < 0 ||
+	    begin_mount(s, base) < 0 ||
+	    opener_take_binds(&s->opener, s->alive, step_timeout_ms(s), &s->plan, &s->e) < 0 ||
+	    (s->c.slurm && slurmtools_plan(&s->c, &s->r, &s->plan, &s->e) < 0))
+		return -1;
+	/* with the guess at the working directory; in the job's namespace it is known soon */
+	if (base < 0 && s->plan.cwd) {
+		early = true;
+		if (start_builder(s, base) < 0)
+			return -1;
+	}
+	if (finish_mount(s) < 0 || opener_give_root(&s->opener, s->image_root, &s->e) < 0 ||
+	    (early && rootfs_image(&s->builder, s->image_root, &s->e) < 0) || take_env(s) < 0)
+		return -1;
+	return early ? rootfs_etc(&s->builder, &s->plan.etc, &s->e) : 0;
 }
 
 static int prepare_usnic(struct step *s)
@@ -167,8 +201,12 @@ static int prepare_usnic(struct step *s)
 
 int step_build_prepare(struct step *s)
 {
-	if (config_parse(&s->c, s->r.args, s->r.nargs, &s->e) < 0 ||
-	    config_check_files(&s->c, s->r.slurm_conf, &s->e) < 0 || step_open_state(s) < 0)
+	const bool image = s->r.image && s->r.image[0] == '/' && !s->r.join;
+
+	/* keeper and opener need a moment: they begin first */
+	if (config_parse(&s->c, s->r.args, s->r.nargs, &s->e) < 0 || step_open_state(s) < 0 ||
+	    (image && start_opener(s, -1) < 0) ||
+	    config_check_files(&s->c, s->r.slurm_conf, &s->e) < 0)
 		return -1;
 	s->join_fd = join_listen(s->state, &s->r, &s->e);
 	if (s->join_fd < 0)
@@ -180,12 +218,10 @@ int step_build_prepare(struct step *s)
 		return -1;
 	if (!s->r.image && s->r.usnic)
 		return 0;
-	if (!s->r.image || s->r.image[0] != '/')
+	if (!image)
 		return err_set(&s->e, "image \"%.200s\": expected an absolute path",
 			       s->r.image ? s->r.image : "");
-	if (prepare_image(s, -1) < 0)
-		return -1;
-	return s->plan.cwd ? start_builder(s, -1) : 0;
+	return prepare_image(s, -1);
 }
 
 void step_build_drop(struct step *s)
@@ -195,7 +231,7 @@ void step_build_drop(struct step *s)
 	fuse_stop(&s->fuse);
 	sys_close(&s->image_root);
 	sys_close(&s->hold);
-	sys_close(&s->early);
+	sys_close(&s->keeper);
 	plan_done(&s->plan);
 }
 
@@ -278,7 +314,10 @@ static int build_again(struct step *s, int base)
 		return -1;
 	if (opener_take_cwd(&s->opener, s->cwd, s->alive, step_timeout_ms(s), &s->plan, &s->e) < 0)
 		return -1;
-	return start_builder(s, base) < 0 ? -1 : take_container(s);
+	return start_builder(s, base) < 0 || rootfs_image(&s->builder, s->image_root, &s->e) < 0 ||
+			       rootfs_etc(&s->builder, &s->plan.etc, &s->e) < 0
+		       ? -1
+		       : take_container(s);
 }
 
 /* The working directory is known, and with it everything. */

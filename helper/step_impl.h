@@ -37,7 +37,7 @@ struct step {
 	struct fuse_server fuse;
 	int image_root; /* detached mount */
 	int hold;	/* connection to the keeper: the image is in use */
-	int early;	/* connection to the keeper that nothing was asked of yet */
+	int keeper;	/* connection to the keeper, before it has answered */
 	bool user_kernel_mount;
 
 	char *cwd;
@@ -78,6 +78,7 @@ void step_build_drop(struct step *s);
 
 /* Messages of tasks and of slurmstepd about them; fds stay the caller's, but for *reply. */
 void step_tasks_on_join(struct step *s, const void *buf, size_t len, const int *fds, unsigned nfds);
+
 void step_tasks_on_rank(struct step *s, const void *buf, size_t len);
 void step_tasks_on_ready(struct step *s, const void *buf, size_t len, pid_t pid, int *reply);
 void step_tasks_on_drain(struct step *s);

@@ -38,6 +38,9 @@ char *sys_read_all(int fd, size_t max, size_t *ret_len);
 /* As sys_read_all for a path opened in dirfd; NULL with errno. */
 char *sys_read_at(int dirfd, const char *path, size_t max, size_t *ret_len);
 
+/* A file in memory that holds text, at its start; -1. */
+int sys_memfd(const char *name, const char *text, size_t len);
+
 /* Write all of buf; 0 or -1. */
 int sys_write_all(int fd, const void *buf, size_t len);
 

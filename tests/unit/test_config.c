@@ -478,6 +478,24 @@ START_TEST(trusted_directories)
 }
 END_TEST
 
+START_TEST(state_directory)
+{
+	struct config c;
+	struct err e = { "" };
+	char arg[512];
+
+	snprintf(arg, sizeof(arg), "state_dir=%s", in_dir("state"));
+	c = taken(arg);
+	ck_assert_int_eq(config_check_state(&c, &e), -1);
+	ck_assert_msg(strstr(e.text, "writable by group or others") != NULL, "%s", e.text);
+	config_done(&c);
+	e.text[0] = '\0';
+	c = taken("state_dir=/run/berth");
+	ck_assert_msg(config_check_state(&c, &e) == 0, "%s", e.text);
+	config_done(&c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("config");
@@ -503,6 +521,7 @@ int main(void)
 	tcase_add_test(files, files_of_others);
 	tcase_add_test(files, files_that_cannot_be_checked);
 	tcase_add_test(files, trusted_directories);
+	tcase_add_test(files, state_directory);
 	/* the files are to be root's */
 	if (geteuid() == 0)
 		suite_add_tcase(s, files);
