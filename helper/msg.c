@@ -162,8 +162,8 @@ static void msg_close_fds(struct received *r)
 	errno = saved;
 }
 
-/* recvmsg that waits; the message's flags are left in *m. */
-static ssize_t msg_wait_recv(int sock, struct msghdr *m, int timeout_ms)
+/* recvmsg with flags that waits; the message's own flags are left in *m. */
+static ssize_t msg_wait_recv(int sock, struct msghdr *m, int flags, int timeout_ms)
 {
 	int64_t deadline = msg_deadline(timeout_ms);
 	size_t controllen = m->msg_controllen;
@@ -173,7 +173,7 @@ static ssize_t msg_wait_recv(int sock, struct msghdr *m, int timeout_ms)
 		ssize_t n;
 
 		m->msg_controllen = controllen;
-		n = recvmsg(sock, m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+		n = recvmsg(sock, m, flags | MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 		if (n >= 0 || errno == ENOTCONN)
 			return n;
 		/*
@@ -193,8 +193,8 @@ static ssize_t msg_wait_recv(int sock, struct msghdr *m, int timeout_ms)
 	}
 }
 
-ssize_t msg_recv(int sock, void *buf, size_t size, int *fds, unsigned *nfds, pid_t *pid,
-		 int timeout_ms)
+static ssize_t msg_get(int sock, int flags, void *buf, size_t size, int *fds, unsigned *nfds,
+		       pid_t *pid, int timeout_ms)
 {
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
 	union control c;
@@ -204,7 +204,7 @@ ssize_t msg_recv(int sock, void *buf, size_t size, int *fds, unsigned *nfds, pid
 			    .msg_controllen = sizeof(c.buf) };
 	struct received r = { .nfds = 0 };
 	unsigned wanted = fds && nfds ? *nfds : 0;
-	ssize_t n = msg_wait_recv(sock, &m, timeout_ms);
+	ssize_t n = msg_wait_recv(sock, &m, flags, timeout_ms);
 	int why = 0;
 
 	if (n < 0)
@@ -226,4 +226,15 @@ ssize_t msg_recv(int sock, void *buf, size_t size, int *fds, unsigned *nfds, pid
 	if (pid)
 		*pid = r.pid;
 	return n;
+}
+
+ssize_t msg_recv(int sock, void *buf, size_t size, int *fds, unsigned *nfds, pid_t *pid,
+		 int timeout_ms)
+{
+	return msg_get(sock, 0, buf, size, fds, nfds, pid, timeout_ms);
+}
+
+ssize_t msg_look(int sock, void *buf, size_t size, int *fds, unsigned *nfds)
+{
+	return msg_get(sock, MSG_PEEK, buf, size, fds, nfds, NULL, 0);
 }

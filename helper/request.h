@@ -9,8 +9,11 @@
  * slurmstepd's side is closed, the helper takes everything back and exits.
  *
  * Sequence:
- *   slurmstepd  REQUEST  at init_post_opt: the step and all its options
+ *   slurmstepd  REQUEST  at init_post_opt: the step and all its options; with the helper's end
+ *                        of the board, one more such socket
  *   slurmstepd  CWD      at user_init: the job's working directory, host view
+ *   helper      JOINED   on the board, when the container is ready, if one answer holds for all
+ *                        tasks: each looks at it at task_init_privileged (msg_look).  Else:
  *   each task   JOIN     at task_init_privileged: with a reply socket (and the
  *                        task's mount namespace where it isn't slurmstepd's); its text
  *                        is the task's number on this node
@@ -196,5 +199,11 @@ int msg_type(const void *buf, size_t len);
 int msg_send(int sock, const void *buf, size_t len, const int *fds, unsigned nfds);
 ssize_t msg_recv(int sock, void *buf, size_t size, int *fds, unsigned *nfds, pid_t *pid,
 		 int timeout_ms);
+
+/*
+ * As msg_recv without waiting (ETIMEDOUT), but the message stays for whoever looks next; each
+ * gets descriptors of its own.
+ */
+ssize_t msg_look(int sock, void *buf, size_t size, int *fds, unsigned *nfds);
 
 #endif

@@ -119,9 +119,11 @@ static int take_request(struct step *s, char *buf)
 	s->alive = pidfd_open(peer.pid, 0);
 	if (s->alive < 0)
 		return -1;
+	nfds = 1;
 	n = msg_recv(s->main, buf, REQUEST_PACKET_MAX, fds, &nfds, NULL, REQUEST_MS);
 	if (n <= 0)
 		return -1;
+	s->board = nfds ? fds[0] : -1;
 	if (request_decode(buf, (size_t)n, &s->r, &s->e) < 0)
 		return err_set(&s->e, "the plugin and the helper do not understand each other");
 	return 0;
@@ -136,6 +138,7 @@ static void finish(struct step *s)
 	if (s->state >= 0)
 		join_sweep(s->state);
 	sys_close(&s->join_fd);
+	sys_close(&s->board);
 	for (uint32_t i = 0; s->ready_reply && i < s->r.ntasks; i++)
 		sys_close(&s->ready_reply[i]);
 	free(s->ready_reply);
@@ -185,6 +188,7 @@ int step_main(int main_fd)
 		return 1;
 	}
 	s->main = main_fd;
+	s->board = -1;
 	s->alive = s->state = s->image_root = s->hold = s->keeper = -1;
 	s->join_fd = s->step_cgroup = -1;
 	s->opener = OPENER_NONE;

@@ -408,6 +408,7 @@ void step_build_on_cwd(struct step *s, const void *buf, size_t len)
 	s->cwd = cwd;
 	if (!s->e.text[0] && build(s, -1) == 0)
 		finish_joined(s);
+	step_tasks_post(s);
 	if (!s->e.text[0] && s->usnic)
 		(void)usnic_early(s->usnic, &s->e);
 }

@@ -22,6 +22,7 @@ struct usnic;
 
 struct step {
 	int main;  /* to slurmstepd and its tasks */
+	int board; /* where the answer to JOIN that holds for all tasks is left; -1: done, or none */
 	int alive; /* pidfd of slurmstepd */
 	pid_t stepd;
 	int state; /* the state directory */
@@ -79,6 +80,8 @@ void step_build_drop(struct step *s);
 /* Messages of tasks and of slurmstepd about them; fds stay the caller's, but for *reply. */
 void step_tasks_on_join(struct step *s, const void *buf, size_t len, const int *fds, unsigned nfds);
 
+/* The container is ready, or there will be none: leave the answer for all tasks on the board. */
+void step_tasks_post(struct step *s);
 void step_tasks_on_rank(struct step *s, const void *buf, size_t len);
 void step_tasks_on_ready(struct step *s, const void *buf, size_t len, pid_t pid, int *reply);
 void step_tasks_on_drain(struct step *s);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "cgroups.h"
 #include "devices.h"
@@ -36,7 +37,6 @@ static void answer_joined(struct step *s, int reply, int view, char *buf)
 	n = joined_encode(buf, REQUEST_PACKET_MAX, &j);
 	if (n > 0)
 		(void)msg_send(reply, buf, (size_t)n, fds, nfds);
-	s->joined.note = NULL; /* said once */
 }
 
 static void answer_join(struct step *s, uint32_t task, int reply)
@@ -54,6 +54,20 @@ static void answer_join(struct step *s, uint32_t task, int reply)
 		answer_failed(s, reply, buf);
 	else
 		answer_joined(s, reply, view, buf);
+	free(buf);
+}
+
+void step_tasks_post(struct step *s)
+{
+	char *buf = malloc(REQUEST_PACKET_MAX);
+	int room = 2 * REQUEST_PACKET_MAX;
+
+	/* with --usnic each task has an answer of its own */
+	if (buf && s->board >= 0 && !s->e.text[0] && !s->usnic && (s->container.ns & NS_MNT)) {
+		(void)setsockopt(s->board, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+		answer_joined(s, s->board, -1, buf);
+	}
+	sys_close(&s->board);
 	free(buf);
 }
 

@@ -133,19 +133,25 @@ int client_request(struct client *c, const struct request *r, struct err *e)
 {
 	void *buf = malloc(REQUEST_PACKET_MAX);
 	ssize_t len;
-	int rc = 0;
+	int rc = 0, board[2];
 
 	if (!buf)
 		return err_set(e, "out of memory");
+	/* without a board the tasks ask */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, board) < 0)
+		board[0] = board[1] = -1;
 	len = request_encode(buf, REQUEST_PACKET_MAX, r);
 	if (len < 0)
 		rc = err_set(e, "the container options and plugstack arguments do not fit in a "
 				"request to the container helper");
-	else if (msg_send(c->sock, buf, (size_t)len, NULL, 0) < 0)
+	else if (msg_send(c->sock, buf, (size_t)len, &board[1], board[1] >= 0) < 0)
 		rc = errno == EPIPE || errno == ECONNRESET
 			     ? err_set(e, "the container helper ended before it took the request; "
 					  "see slurmd's log")
 			     : err_sys(e, errno, "the container helper does not take the request");
+	c->board = board[0];
+	if (board[1] >= 0)
+		close(board[1]);
 	free(buf);
 	return rc;
 }
@@ -290,8 +296,11 @@ static enum client_answer decode_answer(const void *buf, size_t len, const int *
 	return granted_decode(buf, len, a->granted, e) == 0 ? CLIENT_JOINED : CLIENT_BROKEN;
 }
 
-/* Read the one answer on the reply socket, which is there or will not come. */
-static enum client_answer read_answer(int sock, const struct answer *a, struct err *e)
+/*
+ * Read the one answer on the reply socket, which is there or will not come; or look at the board:
+ * CLIENT_TIMEOUT, where nothing is there yet.
+ */
+static enum client_answer read_answer(int sock, bool look, const struct answer *a, struct err *e)
 {
 	enum client_answer answer = CLIENT_BROKEN;
 	int fds[REQUEST_FDS_MAX];
@@ -303,9 +312,12 @@ static enum client_answer read_answer(int sock, const struct answer *a, struct e
 		err_set(e, "out of memory");
 		return CLIENT_BROKEN;
 	}
-	n = msg_recv(sock, buf, REQUEST_PACKET_MAX, fds, &nfds, NULL, 0);
+	n = look ? msg_look(sock, buf, REQUEST_PACKET_MAX, fds, &nfds)
+		 : msg_recv(sock, buf, REQUEST_PACKET_MAX, fds, &nfds, NULL, 0);
 	if (n <= 0) {
-		answer = n == 0 || errno == ECONNRESET ? CLIENT_DEAD : CLIENT_BROKEN;
+		answer = look				 ? CLIENT_TIMEOUT
+			 : n == 0 || errno == ECONNRESET ? CLIENT_DEAD
+							 : CLIENT_BROKEN;
 		if (answer == CLIENT_BROKEN)
 			err_sys(e, errno, "cannot read the container helper's answer");
 		free(buf);
@@ -325,7 +337,7 @@ static enum client_answer wait_answer(int sock, int timeout_ms, const struct ans
 	int rc = wait_reply(sock, timeout_ms);
 
 	if (rc == 0)
-		return read_answer(sock, a, e);
+		return read_answer(sock, false, a, e);
 	if (rc > 0) {
 		*a->signal = rc;
 		return CLIENT_SIGNAL;
@@ -370,8 +382,16 @@ enum client_answer client_join(const struct client *c, uint32_t task, int mntns,
 			       struct err *e)
 {
 	const struct answer a = { .joined = ret, .why = why, .signal = ret_signal };
+	enum client_answer answer;
 
 	*ret = (struct client_joined){ .ns = { -1, -1, -1, -1, -1, -1 } };
+	/* it is of slurmstepd's mount namespace */
+	if (c->board >= 0 && mntns < 0) {
+		*why = NULL;
+		answer = read_answer(c->board, true, &a, e);
+		if (answer == CLIENT_JOINED)
+			return answer;
+	}
 	return ask(c, MSG_JOIN, task, mntns, timeout_ms, &a, e);
 }
 
@@ -410,12 +430,20 @@ static void sleep_ms(int ms)
 	nanosleep(&ts, NULL);
 }
 
-void client_drain(const struct client *c, int timeout_ms)
+static void drop_board(struct client *c)
+{
+	if (c->board >= 0)
+		close(c->board);
+	c->board = -1;
+}
+
+void client_drain(struct client *c, int timeout_ms)
 {
 	unsigned char buf[sizeof(struct msg_head) + 64];
 	int64_t end = now_ms() + timeout_ms, left = timeout_ms;
 	ssize_t n = 1;
 
+	drop_board(c);
 	if (!client_say(c, MSG_DRAIN, NULL))
 		return;
 	/* LEASES may stand before the answer: it was only to be kept until now */
@@ -450,6 +478,7 @@ void client_reap(struct client *c, int timeout_ms)
 
 void client_end(struct client *c)
 {
+	drop_board(c);
 	client_say(c, MSG_BYE, NULL);
 	if (c->sock >= 0)
 		close(c->sock);

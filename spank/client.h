@@ -15,11 +15,12 @@
 
 struct client {
 	int sock;  /* -1: no helper */
+	int board; /* where the helper leaves the answer to JOIN that holds for all tasks; -1 */
 	pid_t pid; /* the helper's first process, which ends as soon as it has forked; 0: reaped */
 	pid_t parent; /* who started it */
 };
 
-#define CLIENT_NONE ((struct client){ .sock = -1 })
+#define CLIENT_NONE ((struct client){ .sock = -1, .board = -1 })
 
 /*
  * Start the helper: fixed environment, /dev/null for fds 0 to 2, the socket as
@@ -34,7 +35,7 @@ int client_start(struct client *c, struct err *e);
  */
 int client_prepare(int ac, char **av, struct err *e);
 
-/* Send REQUEST. 0 or -1 with *e. */
+/* Send REQUEST, with the helper's end of the board. 0 or -1 with *e. */
 int client_request(struct client *c, const struct request *r, struct err *e);
 
 /* Send a message with one optional string; false when the helper is gone. */
@@ -65,7 +66,7 @@ enum client_answer {
 };
 
 /*
- * Ask to join, from task number `task` of this node.  mntns: an fd of the task's mount namespace where it is
+ * Join: take the answer from the board, where it is once the container is ready, or ask, from task number `task` of this node.  mntns: an fd of the task's mount namespace where it is
  * not slurmstepd's, else -1 (the caller keeps it).  On CLIENT_JOINED the caller ends
  * *ret with client_joined_done; on CLIENT_FAILED *why is malloced text or NULL.
  *
@@ -86,8 +87,11 @@ void client_joined_done(struct client_joined *j);
 enum client_answer client_ready(const struct client *c, uint32_t task, int timeout_ms,
 				struct granted *ret, char **why, int *ret_signal, struct err *e);
 
-/* Ask the helper to leave the step's cgroup and wait for its word, timeout_ms at most. */
-void client_drain(const struct client *c, int timeout_ms);
+/*
+ * Ask the helper to leave the step's cgroup and wait for its word, timeout_ms at most.  What is
+ * on the board goes: it would hold the container's namespaces.
+ */
+void client_drain(struct client *c, int timeout_ms);
 
 /*
  * Reap the helper's first process, waiting for it for timeout_ms at most.  Only that

@@ -25,7 +25,7 @@
 #define DRAIN_TIMEOUT_MS 2000
 #define CWD_TIMEOUT_MS 5000 /* the helper may be at work on the image */
 
-struct remote_step remote_step = { .client = { .sock = -1 }, .userns = -1 };
+struct remote_step remote_step = { .client = { .sock = -1, .board = -1 }, .userns = -1 };
 
 /* --- init and init_post_opt --- */
 

@@ -529,6 +529,38 @@ START_TEST(msg_passes_bytes_descriptors_and_pid)
 }
 END_TEST
 
+START_TEST(msg_look_leaves_the_message)
+{
+	unsigned nout = REQUEST_FDS_MAX, before = count_fds();
+	int fd = 0, first, out[REQUEST_FDS_MAX];
+
+	ck_assert_int_eq(msg_look(pair[1], buf, sizeof(buf), out, &nout), -1);
+	ck_assert_int_eq(errno, ETIMEDOUT);
+	ck_assert_int_eq(msg_send(pair[0], "note", 4, &fd, 1), 0);
+	close(pair[0]);
+	pair[0] = -1;
+	for (int i = 0; i < 3; i++) {
+		nout = REQUEST_FDS_MAX;
+		ck_assert_int_eq(msg_look(pair[1], buf, sizeof(buf), out, &nout), 4);
+		ck_assert_int_eq(memcmp(buf, "note", 4), 0);
+		ck_assert_uint_eq(nout, 1);
+		ck_assert_int_eq(fcntl(out[0], F_GETFD), FD_CLOEXEC);
+		if (i == 0)
+			first = out[0];
+		else
+			close(out[0]);
+	}
+	close(first);
+	/* one that asks for no descriptors gets none, and leaves the message as well */
+	ck_assert_int_eq(msg_look(pair[1], buf, sizeof(buf), NULL, NULL), -1);
+	nout = 1;
+	ck_assert_int_eq(msg_recv(pair[1], buf, sizeof(buf), out, &nout, NULL, 0), 4);
+	close(out[0]);
+	ck_assert_uint_eq(count_fds(), before - 1);
+	ck_assert_int_eq(msg_look(pair[1], buf, sizeof(buf), out, &nout), 0);
+}
+END_TEST
+
 START_TEST(msg_pid_is_zero_without_passcred)
 {
 	pid_t pid = -1;
@@ -702,6 +734,7 @@ static TCase *transport(void)
 
 	tcase_add_checked_fixture(tc, pair_open, pair_close);
 	tcase_add_test(tc, msg_passes_bytes_descriptors_and_pid);
+	tcase_add_test(tc, msg_look_leaves_the_message);
 	tcase_add_test(tc, msg_pid_is_zero_without_passcred);
 	tcase_add_test(tc, msg_extra_descriptors_are_closed);
 	tcase_add_test(tc, msg_truncation_is_an_error);
