@@ -102,16 +102,20 @@ static void start_helper(spank_t sp, const struct option_set *o, int ac, char **
 	struct request r;
 	int rc;
 
-	if (stepinfo_request(sp, o, ac, av, &r, e) < 0)
+	/* its start takes longer than what it is to be told */
+	if (client_start(&remote_step.client, e) < 0)
 		return;
-	rc = keep_ids(&r, e);
-	if (rc == 0 && stat("/proc/self/ns/mnt", &remote_step.mntns) < 0)
-		rc = err_sys(e, errno, "cannot look at slurmstepd's mount namespace");
-	if (rc == 0)
-		rc = client_start(&remote_step.client, e);
-	if (rc == 0 && client_request(&remote_step.client, &r, e) < 0)
+	rc = stepinfo_request(sp, o, ac, av, &r, e);
+	if (rc == 0) {
+		rc = keep_ids(&r, e);
+		if (rc == 0 && stat("/proc/self/ns/mnt", &remote_step.mntns) < 0)
+			rc = err_sys(e, errno, "cannot look at slurmstepd's mount namespace");
+		if (rc == 0)
+			rc = client_request(&remote_step.client, &r, e);
+		stepinfo_request_done(&r);
+	}
+	if (rc < 0)
 		client_end(&remote_step.client);
-	stepinfo_request_done(&r);
 }
 
 /*

@@ -53,7 +53,7 @@ node_script() {
     printf 'export NODES=%q NODE_CGROUP=%q NODE_IOMMU=%q NODE_VFS=%q\n' "$NODES" "$NODE_CGROUP" "$NODE_IOMMU" "$NODE_VF_COUNT"
     printf 'export NODE_MODULE_DIR=%q NODE_STANDIN=%q\n' "$NODE_KERNEL/lib/modules/$(node_kernel_version)" "$NODE_STANDIN"
     # shellcheck disable=SC2153  # set by tests/node/run
-    printf 'NODE_BARE=%q NODE_SHELL=%q NODE_CWD=%q\n' "$NODE_BARE" "$NODE_SHELL" "$PWD"
+    printf 'NODE_BARE=%q NODE_SYSTEMD=%q NODE_SHELL=%q NODE_CWD=%q\n' "$NODE_BARE" "$NODE_SYSTEMD" "$NODE_SHELL" "$PWD"
     printf 'NODE_CMD=('
     (($# == 0)) || printf '%q ' "$@"
     printf ')\n'
