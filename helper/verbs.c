@@ -17,9 +17,49 @@
 #define KIND "-rdmav"
 
 struct found {
-	bool library, provider, fits;
+	const char *wanted;
+	bool library, provider, fits, is_wanted;
 	char abi[VERBS_ABI_MAX];
 };
+
+const char *verbs_provider(const char *root, const char *ibdev)
+{
+	static const char *const of_driver[][2] = {
+		{ "mlx5_core", "mlx5" }, { "mlx4_core", "mlx4" }, { "bnxt_en", "bnxt_re" },
+		{ "cxgb4", "cxgb4" },	 { "efa", "efa" },	  { "erdma", "erdma" },
+		{ "hfi1", "hfi1verbs" }, { "hns3", "hns" },	  { "ib_mthca", "mthca" },
+		{ "ice", "irdma" },	 { "mana", "mana" },	  { "qede", "qedr" },
+	};
+	char path[PATH_MAX], link[PATH_MAX];
+	const char *driver;
+	ssize_t n;
+
+	if (!ibdev[0] || ibdev[0] == '.' || strchr(ibdev, '/'))
+		return NULL;
+	/* rxe_parent_show in the kernel's drivers/infiniband/sw/rxe/rxe_verbs.c, and no other's */
+	snprintf(path, sizeof(path), "%s/sys/class/infiniband/%s/parent", root, ibdev);
+	if (access(path, F_OK) == 0)
+		return "rxe";
+	snprintf(path, sizeof(path), "%s/sys/class/infiniband/%s/device/driver", root, ibdev);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n <= 0)
+		return NULL;
+	link[n] = '\0';
+	driver = strrchr(link, '/');
+	for (size_t i = 0; driver && i < sizeof(of_driver) / sizeof(of_driver[0]); i++)
+		if (strcmp(driver + 1, of_driver[i][0]) == 0)
+			return of_driver[i][1];
+	return NULL;
+}
+
+/* Is name that of the provider that is needed? */
+static bool is_wanted(const struct found *f, const char *name)
+{
+	size_t n = f->wanted ? strlen(f->wanted) : 0;
+
+	return n == 0 || (strncmp(name, "lib", 3) == 0 && strncmp(name + 3, f->wanted, n) == 0 &&
+			  strncmp(name + 3 + n, KIND, strlen(KIND)) == 0);
+}
 
 /* The N of the first "-rdmavN.so" in text; false where there is none. */
 static bool find_abi(const char *text, size_t len, char ret[VERBS_ABI_MAX])
@@ -65,7 +105,10 @@ static void look_at_providers(const char *dir, struct found *f)
 		if (!find_abi(ent->d_name, strlen(ent->d_name) + 1, abi))
 			continue;
 		f->provider = true;
-		f->fits = f->fits || !f->abi[0] || strcmp(abi, f->abi) == 0;
+		if (f->abi[0] && strcmp(abi, f->abi) != 0)
+			continue;
+		f->fits = true;
+		f->is_wanted = f->is_wanted || is_wanted(f, ent->d_name);
 	}
 	if (d)
 		closedir(d);
@@ -84,9 +127,9 @@ static void look(const char *dir, struct found *f)
 	look_at_providers(path, f);
 }
 
-enum verbs_found verbs_look(const char *root, char abi[VERBS_ABI_MAX])
+enum verbs_found verbs_look(const char *root, const char *provider, char abi[VERBS_ABI_MAX])
 {
-	struct found f = { false, false, false, "" };
+	struct found f = { .wanted = provider };
 	char dir[PATH_MAX / 2], below[PATH_MAX];
 	struct dirent *ent;
 	DIR *d;
@@ -104,7 +147,9 @@ enum verbs_found verbs_look(const char *root, char abi[VERBS_ABI_MAX])
 	if (d)
 		closedir(d);
 	memcpy(abi, f.abi, sizeof(f.abi));
-	if (!f.library || f.fits)
+	if (!f.library || f.is_wanted)
 		return VERBS_UNKNOWN;
+	if (f.fits)
+		return VERBS_NO_PROVIDER_OF_NIC;
 	return f.provider ? VERBS_NO_PROVIDER_OF_ABI : VERBS_NO_PROVIDER;
 }

@@ -150,16 +150,22 @@ static int preflight_memlock(const struct granted *g, struct err *e)
 static int preflight_providers(const struct granted *g, struct err *e)
 {
 	static const char name[] = "BERTH_IBDEV=", usnic[] = "usnic_";
-	char abi[VERBS_ABI_MAX];
+	char abi[VERBS_ABI_MAX], ibdev[VERBS_NAME_MAX] = "";
+	const char *provider;
 	struct err line = { "" };
 
 	if (g->preflight == PREFLIGHT_OFF || !remote_step.container)
 		return 0;
+	/* the first of them: a step's devices are mostly of one kind */
 	for (uint32_t i = 0; i < g->nenv; i++)
-		if (strncmp(g->env[i], name, strlen(name)) == 0 &&
-		    strncmp(g->env[i] + strlen(name), usnic, strlen(usnic)) == 0)
-			return 0;
-	switch (verbs_look("", abi)) {
+		if (strncmp(g->env[i], name, strlen(name)) == 0)
+			snprintf(ibdev, sizeof(ibdev), "%.*s",
+				 (int)strcspn(g->env[i] + strlen(name), ","),
+				 g->env[i] + strlen(name));
+	if (strncmp(ibdev, usnic, strlen(usnic)) == 0)
+		return 0;
+	provider = verbs_provider("", ibdev);
+	switch (verbs_look("", provider, abi)) {
 	case VERBS_UNKNOWN: return 0;
 	case VERBS_NO_PROVIDER:
 		err_set(&line,
@@ -171,6 +177,12 @@ static int preflight_providers(const struct granted *g, struct err *e)
 			"--usnic: the image's libibverbs has only providers of another ABI, so no "
 			"device will be found; expected files *-rdmav%s.so, of the same rdma-core",
 			abi);
+		break;
+	case VERBS_NO_PROVIDER_OF_NIC:
+		err_set(&line,
+			"--usnic: the image's libibverbs has no provider for %s, so that device will "
+			"not be found; expected lib%s-rdmav%s.so, of the same rdma-core",
+			ibdev, provider ? provider : "", abi);
 		break;
 	}
 	return preflight_fails(g, SAY_PROVIDER, line.text, e);

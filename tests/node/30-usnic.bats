@@ -108,14 +108,15 @@ mpi_over_verbs() {
 
 providers() {
     with "$1" || return
-    cat no-provider.err old-provider.err >&2
-    [[ $(<no-provider.rc) != 0 && $(<old-provider.rc) != 0 ]] || return
+    cat no-provider.err old-provider.err other-provider.err >&2
+    [[ $(<no-provider.rc) != 0 && $(<old-provider.rc) != 0 && $(<other-provider.rc) != 0 ]] || return
+    [[ $(grep -c 'berth: .*no provider for rxe_.*librxe-rdmav34.so' other-provider.err) == 1 ]] || return
     [[ $(grep -c 'berth: .*no provider for it' no-provider.err) == 1 ]] || return
     [[ $(grep -c 'berth: .*only providers of another ABI.*-rdmav34.so' old-provider.err) == 1 ]]
 }
 
-@test "v2: an image without providers, or with those of another ABI, is said before the task runs" { providers v2; }
-@test "v1: an image without providers, or with those of another ABI, is said before the task runs" { providers v1; }
+@test "v2: an image without providers, or with those of another ABI or NIC, is said before the task runs" { providers v2; }
+@test "v1: an image without providers, or with those of another ABI or NIC, is said before the task runs" { providers v1; }
 
 rules_in_force() {
     with "$1" || return

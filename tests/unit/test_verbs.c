@@ -50,7 +50,7 @@ static char abi[VERBS_ABI_MAX];
 
 static int found(void)
 {
-	return (int)verbs_look(root, abi);
+	return (int)verbs_look(root, NULL, abi);
 }
 
 START_TEST(no_library)
@@ -129,11 +129,56 @@ START_TEST(odd_library)
 }
 END_TEST
 
+START_TEST(provider_of_the_nic)
+{
+	make_library("-rdmav34.so");
+	make("usr/lib/x86_64-linux-gnu/libibverbs/libmlx5-rdmav34.so");
+	make("usr/lib/x86_64-linux-gnu/libibverbs/libmlx4x-rdmav34.so");
+	make("usr/lib/x86_64-linux-gnu/libibverbs/librxe-rdmav25.so");
+	ck_assert_int_eq((int)verbs_look(root, "mlx5", abi), VERBS_UNKNOWN);
+	ck_assert_int_eq((int)verbs_look(root, "mlx4", abi), VERBS_NO_PROVIDER_OF_NIC);
+	ck_assert_int_eq((int)verbs_look(root, "rxe", abi), VERBS_NO_PROVIDER_OF_NIC);
+	ck_assert_str_eq(abi, "34");
+	make("usr/lib/x86_64-linux-gnu/libibverbs/librxe-rdmav34.so");
+	ck_assert_int_eq((int)verbs_look(root, "rxe", abi), VERBS_UNKNOWN);
+}
+END_TEST
+
+/* Make the device of sysfs whose function has that driver. */
+static void make_device(const char *ibdev, const char *driver)
+{
+	char path[256], target[256];
+
+	snprintf(path, sizeof(path), "sys/class/infiniband/%s/device/", ibdev);
+	make(path);
+	snprintf(path, sizeof(path), "%s/sys/class/infiniband/%s/device/driver", root, ibdev);
+	snprintf(target, sizeof(target), "../../../../bus/pci/drivers/%s", driver);
+	ck_assert_int_eq(symlink(target, path), 0);
+}
+
+START_TEST(provider_by_driver)
+{
+	make_device("mlx5_0", "mlx5_core");
+	make_device("renamed", "bnxt_en");
+	make_device("new0", "some_core");
+	make("sys/class/infiniband/rxe_eth0/parent");
+	make("sys/class/infiniband/bare/ports/");
+	ck_assert_str_eq(verbs_provider(root, "mlx5_0"), "mlx5");
+	ck_assert_str_eq(verbs_provider(root, "renamed"), "bnxt_re");
+	ck_assert_str_eq(verbs_provider(root, "rxe_eth0"), "rxe");
+	ck_assert_ptr_null(verbs_provider(root, "new0"));
+	ck_assert_ptr_null(verbs_provider(root, "bare"));
+	ck_assert_ptr_null(verbs_provider(root, "mlx5_1"));
+	ck_assert_ptr_null(verbs_provider(root, ""));
+	ck_assert_ptr_null(verbs_provider(root, "../infiniband/mlx5_0"));
+}
+END_TEST
+
 /* The library of this machine, where it has one, tells its own. */
 START_TEST(this_machines)
 {
 	if (access("/usr/lib/x86_64-linux-gnu/libibverbs.so.1", F_OK) == 0) {
-		ck_assert_int_eq((int)verbs_look("", abi) != VERBS_NO_PROVIDER_OF_ABI, 1);
+		ck_assert_int_eq((int)verbs_look("", NULL, abi) != VERBS_NO_PROVIDER_OF_ABI, 1);
 		ck_assert_str_ne(abi, "");
 	}
 }
@@ -151,6 +196,8 @@ int main(void)
 	tcase_add_test(tc, red_hat);
 	tcase_add_test(tc, other_abi);
 	tcase_add_test(tc, odd_library);
+	tcase_add_test(tc, provider_of_the_nic);
+	tcase_add_test(tc, provider_by_driver);
 	tcase_add_test(tc, this_machines);
 	return unit_run(s);
 }
