@@ -6,11 +6,7 @@ bats_require_minimum_version 1.5.0
 load common
 
 setup_file() {
-    node_ready || return 0
-    if [[ ! -f ${BERTH_PREFIX:-}/lib/slurm/berth.so ]] || ! command -v slurmd >/dev/null; then
-        echo "no build in BERTH_PREFIX, or no Slurm" >"$BATS_FILE_TMPDIR/skip"
-        return 0
-    fi
+    node_slurm_ready || return 0
     "$NODE_DIR/../images/build" rdma.sqsh mpi.sqsh >&2
     node_boot v2 --nodes 2 --timeout 2400 bash "$NODE_DIR/inside/30-usnic"
     node_boot v1 --nodes 2 --cgroup v1 --timeout 600 env USNIC_ENDS=no bash "$NODE_DIR/inside/30-usnic"

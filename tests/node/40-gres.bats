@@ -7,11 +7,7 @@ load common
 
 setup_file() {
     local v
-    node_ready || return 0
-    if [[ ! -f ${BERTH_PREFIX:-}/lib/slurm/berth.so ]] || ! command -v slurmd >/dev/null; then
-        echo "no build in BERTH_PREFIX, or no Slurm" >"$BATS_FILE_TMPDIR/skip"
-        return 0
-    fi
+    node_slurm_ready || return 0
     "$NODE_DIR/../images/build" rdma.sqsh >&2
     for v in v2 v1; do node_boot "$v" --bare --cgroup "$v" --timeout 400 bash "$NODE_DIR/inside/40-gres"; done
 }

@@ -6,10 +6,8 @@ load common
 
 setup_file() {
     local v
-    node_ready || return 0
-    if [[ ! -f ${BERTH_PREFIX:-}/lib/slurm/berth.so ]] || ! command -v slurmd >/dev/null; then
-        echo "no build in BERTH_PREFIX, or no Slurm" >"$BATS_FILE_TMPDIR/skip"
-    elif [[ ! -x /lib/systemd/systemd || ! -x /usr/bin/dbus-daemon ]]; then
+    node_slurm_ready || return 0
+    if [[ ! -x /lib/systemd/systemd || ! -x /usr/bin/dbus-daemon ]]; then
         echo "no systemd, or no dbus-daemon, on this host" >"$BATS_FILE_TMPDIR/skip"
     else
         "$NODE_DIR/../images/build" rdma.sqsh >&2

@@ -27,6 +27,14 @@ node_ready() {
     return 1
 }
 
+# node_slurm_ready: likewise, and there is a build to test and a Slurm to test it with.
+node_slurm_ready() {
+    node_ready || return
+    [[ ! -f ${BERTH_PREFIX:-}/lib/slurm/berth.so ]] || ! command -v slurmd >/dev/null || return 0
+    echo "no build in BERTH_PREFIX, or no Slurm" >"$BATS_FILE_TMPDIR/skip"
+    return 1
+}
+
 # node_needed: for setup().
 node_needed() { [[ ! -f $BATS_FILE_TMPDIR/skip ]] || skip "$(cat "$BATS_FILE_TMPDIR/skip")"; }
 
