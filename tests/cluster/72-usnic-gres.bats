@@ -160,7 +160,7 @@ given() { echo "srun -Q $* bash -c 'echo given \$BERTH_UVERBS'"; }
 
 @test "gres=yes: steps of one job have devices of their own" {
     needs
-    run job -n2 --gres=nic:2 --overcommit -- "for i in 1 2; do
+    run job -n2 --gres=nic:2 -- "for i in 1 2; do
         srun --exact -n1 -c1 --mem=0 --gres=nic:1 --usnic bash -c 'echo given \$BERTH_UVERBS; sleep 1.5' & done; wait"
     ok
     [[ $(grep -c '^given uverbs' <<<"$output") == 2 && -z $(sort <<<"$output" | uniq -d) ]] || { echo "$output"; false; }
