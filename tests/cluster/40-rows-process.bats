@@ -464,6 +464,7 @@ marks_gone() { rm -f "/tmp/${MARKER##*/}.log" /tmp/libnss_mark.so.2.log; }
     done
     for name in "${names[@]}"; do
         { printf 'PATH=/bin\0MARK=came\0%s=/' "$name"; cat "$dir/value"; printf '\0'; } >"$dir/$name.env"
+        # shellcheck disable=SC2016 # for the job's shell
         as alice sbatch -Q --parsable --nodelist="$(node 1)" --oversubscribe --output="$dir/$name.out" --container="$(image tiny.sqsh)" \
             --export-file="$dir/$name.env" --wrap 'grep IMAGE_ID /etc/os-release || echo the host; echo "$MARK"'
     done >/dev/null
