@@ -89,7 +89,10 @@ static int begin_file(struct step *s)
 /* base: the mount namespace that the image was opened in, or -1 for ours. */
 static int begin_mount(struct step *s, int base)
 {
-	return is_file(&s->plan) ? begin_file(s) : mount_directory(s, base);
+	if (is_file(&s->plan))
+		return begin_file(s);
+	sys_close(&s->keeper); /* its name let it look like a file of the site's */
+	return mount_directory(s, base);
 }
 
 /* s->image_root is there afterwards. */
