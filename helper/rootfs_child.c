@@ -26,7 +26,7 @@
 #include "userns.h"
 #include "wire.h"
 
-#define ETC_FILE_MAX (4 * 1024 * 1024) /* the helper's own texts, shorter than that */
+#define ETC_TEXT_MAX (4 * 1024 * 1024) /* the helper's own texts, shorter than that */
 #define TOP_BYTES "16m" /* of the layer over a read-only image: empty files and a few of /etc */
 #define ATTR_BIND (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
@@ -137,8 +137,8 @@ static int take_etc(struct build *b)
 	if (rc == 0 && cwd[0] && !(b->etc.cwd = strdup(cwd)))
 		rc = -1;
 	if (rc == 0 && nfds == 2 &&
-	    (!(b->etc.passwd = sys_read_all(fds[0], ETC_FILE_MAX, &b->etc.passwd_len)) ||
-	     !(b->etc.group = sys_read_all(fds[1], ETC_FILE_MAX, &b->etc.group_len))))
+	    (!(b->etc.passwd = sys_read_all(fds[0], ETC_TEXT_MAX, &b->etc.passwd_len)) ||
+	     !(b->etc.group = sys_read_all(fds[1], ETC_TEXT_MAX, &b->etc.group_len))))
 		rc = -1;
 	while (nfds > 0)
 		sys_close(&fds[--nfds]);

@@ -82,8 +82,9 @@ static int host_file(struct build *b, const struct walker_place *etc, const char
 	return rc;
 }
 
-static int write_etc(struct build *b, const struct walker_place *etc)
+int build_files(struct build *b)
 {
+	const struct walker_place *etc = &b->fixed[FIXED_ETC];
 	const struct plan_etc *p = &b->etc;
 
 	if (etc->error || (!etc->missing && !etc->is_dir))
@@ -181,9 +182,4 @@ int build_places(struct build *b)
 	if (place_cwd(b, &fixed[FIXED_CWD]) < 0)
 		return -1;
 	return p->slurmtools ? link_tools(b, &fixed[FIXED_BIN]) : 0;
-}
-
-int build_files(struct build *b)
-{
-	return write_etc(b, &b->fixed[FIXED_ETC]);
 }

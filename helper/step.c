@@ -109,7 +109,7 @@ static int take_request(struct step *s, char *buf)
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 	int fds[REQUEST_FDS_MAX];
-	unsigned nfds = 0;
+	unsigned nfds = 1; /* the board */
 	ssize_t n;
 
 	if (setsockopt(s->main, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
@@ -119,7 +119,6 @@ static int take_request(struct step *s, char *buf)
 	s->alive = pidfd_open(peer.pid, 0);
 	if (s->alive < 0)
 		return -1;
-	nfds = 1;
 	n = msg_recv(s->main, buf, REQUEST_PACKET_MAX, fds, &nfds, NULL, REQUEST_MS);
 	if (n <= 0)
 		return -1;

@@ -260,7 +260,7 @@ int cmd_gres(const struct cmd_options *o, const struct cmd_node *n, struct err *
 	struct gres g = { .files = !o->no_files && gres_has_files(m), .name = o->gres_name };
 	hwloc_obj_type_t socket;
 	hwloc_topology_t t;
-	int status = CMD_OK;
+	int status;
 
 	g.line = calloc(hwmap_ndevices(m) + 1, sizeof(*g.line));
 	if (!g.line || topo_hwloc_load(&o->source, TOPO_ALL, &t, e) < 0) {
@@ -268,21 +268,19 @@ int cmd_gres(const struct cmd_options *o, const struct cmd_node *n, struct err *
 		err_set(e, "out of memory");
 		return CMD_NODE;
 	}
-	if (gres_socket_type(t, o->socket, &socket, e) < 0)
-		status = CMD_NODE;
-	else
+	status = gres_socket_type(t, o->socket, &socket, e) < 0 ? CMD_NODE : CMD_OK;
+	if (status == CMD_OK)
 		for (size_t i = 0; i < hwmap_ndevices(m); i++)
 			if (hwmap_device(m, i)->slots)
 				gres_add(&g, t, socket, hwmap_device(m, i));
 	hwloc_topology_destroy(t);
-	if (status != CMD_OK)
-		;
-	else if (g.n == 0) {
+	if (status == CMD_OK && g.n == 0) {
 		err_set(e, "gres: there is nothing on this node that could be given out");
 		status = CMD_NONE;
-	} else if (o->json)
+	}
+	if (status == CMD_OK && o->json)
 		gres_json(&g);
-	else
+	else if (status == CMD_OK)
 		gres_text(&g);
 	free(g.line);
 	return status;
