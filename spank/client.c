@@ -28,13 +28,10 @@ static const char helper_path[] = BERTH_LIBEXECDIR "/berth-helper";
 /* sock -1: none. */
 static int spawn_actions(posix_spawn_file_actions_t *fa, int sock)
 {
-	for (int fd = 0; fd < REQUEST_FD; fd++) {
-		int rc = posix_spawn_file_actions_addopen(fa, fd, "/dev/null", O_RDWR, 0);
-
-		if (rc)
-			return rc;
-	}
-	return (sock >= 0 ? posix_spawn_file_actions_adddup2(fa, sock, REQUEST_FD) : 0) ?:
+	return posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDWR, 0) ?:
+	       posix_spawn_file_actions_adddup2(fa, 0, 1) ?:
+	       posix_spawn_file_actions_adddup2(fa, 0, 2) ?:
+	       (sock >= 0 ? posix_spawn_file_actions_adddup2(fa, sock, REQUEST_FD) : 0) ?:
 	       posix_spawn_file_actions_addclosefrom_np(fa, REQUEST_FD + (sock >= 0)) ?:
 	       posix_spawn_file_actions_addchdir_np(fa, "/");
 }

@@ -38,7 +38,7 @@ static int caps_set(const struct caps *c)
 	return (int)syscall(SYS_capset, &h, c->half);
 }
 
-static int bounding_empty(struct err *e)
+static int bounding_drop(struct err *e)
 {
 	for (unsigned long cap = 0; cap < CAPS_MAX; cap++) {
 		int has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
@@ -47,7 +47,18 @@ static int bounding_empty(struct err *e)
 			return cap ? 0 : err_sys(e, errno, "cannot read the capability bounds");
 		if (has && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return err_sys(e, errno, "cannot drop capability %lu for good", cap);
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 0)
+	}
+	return 0;
+}
+
+static int bounding_check(struct err *e)
+{
+	for (unsigned long cap = 0; cap < CAPS_MAX; cap++) {
+		int has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+
+		if (has < 0)
+			return 0;
+		if (has)
 			return err_set(e, "capability %lu is still within bounds after its drop",
 				       cap);
 	}
@@ -74,7 +85,8 @@ int lockdown_privileges(struct err *e)
 {
 	struct caps c;
 
-	if (ambient_empty(e) < 0 || bounding_empty(e) < 0)
+	/* the bounds are read back by lockdown_check */
+	if (ambient_empty(e) < 0 || bounding_drop(e) < 0)
 		return -1;
 	if (caps_get(&c) < 0)
 		return err_sys(e, errno, "cannot read the capabilities");
@@ -98,7 +110,7 @@ int lockdown_userns(struct err *e)
 {
 	struct caps c = { { { 0 } } };
 
-	if (ambient_empty(e) < 0 || bounding_empty(e) < 0)
+	if (ambient_empty(e) < 0 || bounding_drop(e) < 0 || bounding_check(e) < 0)
 		return -1;
 	if (caps_set(&c) < 0 || caps_get(&c) < 0)
 		return err_sys(e, errno, "cannot drop the user namespace's capabilities");
@@ -154,14 +166,8 @@ int lockdown_check(const struct lockdown_ids *ids, struct err *e)
 	/* a job of root keeps its sets until exec, where the empty bounds take them */
 	if (ids->uid != 0 && !caps_none(&c))
 		return err_set(e, "the task still holds capabilities");
-	for (unsigned long cap = 0; cap < CAPS_MAX; cap++) {
-		int has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-
-		if (has < 0)
-			break;
-		if (has)
-			return err_set(e, "capability %lu is within bounds again", cap);
-	}
+	if (bounding_check(e) < 0)
+		return -1;
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
 		return err_set(e, "no_new_privs is not in force");
 	return 0;

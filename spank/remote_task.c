@@ -36,19 +36,19 @@ int remote_fail(const char *text)
 
 /* --- task_init_privileged --- */
 
-/* An fd of this task's mount namespace where it is not slurmstepd's (job_container). */
+/* An fd of this task's mount namespace where it is not slurmstepd's (job_container), else -1. */
 static int other_mntns(int *ret, struct err *e)
 {
+	static const char mine[] = "/proc/self/ns/mnt";
 	struct stat st;
 
-	*ret = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	if (*ret < 0 || fstat(*ret, &st) < 0)
-		return err_sys(e, errno, "cannot open the task's mount namespace");
-	if (st.st_ino == remote_step.mntns.st_ino && st.st_dev == remote_step.mntns.st_dev) {
-		close(*ret);
-		*ret = -1;
-	}
-	return 0;
+	*ret = -1;
+	if (stat(mine, &st) < 0)
+		return err_sys(e, errno, "cannot look at the task's mount namespace");
+	if (st.st_ino == remote_step.mntns.st_ino && st.st_dev == remote_step.mntns.st_dev)
+		return 0;
+	*ret = open(mine, O_RDONLY | O_CLOEXEC);
+	return *ret < 0 ? err_sys(e, errno, "cannot open the task's mount namespace") : 0;
 }
 
 /* The task's own devices, in a mount namespace of its own. */
