@@ -409,12 +409,11 @@ void step_build_on_cwd(struct step *s, const void *buf, size_t len)
 		return;
 	}
 	s->cwd = cwd;
-	/* while the builder is at work, so that no task waits for both */
-	if (!s->e.text[0] && s->usnic)
-		(void)usnic_early(s->usnic, &s->e);
 	if (!s->e.text[0] && build(s, -1) == 0)
 		finish_joined(s);
 	step_tasks_post(s);
+	if (!s->e.text[0] && s->usnic)
+		(void)usnic_early(s->usnic, &s->e);
 }
 
 void step_build_rebase(struct step *s, int base)

@@ -68,7 +68,7 @@ int usnic_rules_early(struct usnic_rules *r, pid_t stepd, struct err *e)
 {
 	struct nodes may;
 
-	if (!(r->confine & CONFINE_USNIC) || r->step)
+	if (!(r->confine & CONFINE_USNIC) || mode_of(r) == DEVICES_STRICT || r->step)
 		return 0;
 	begin_nodes(r, &may);
 	for (size_t i = 0; i < hwmap_ndevices(r->map); i++) {

@@ -29,7 +29,8 @@ struct usnic_rules {
 /*
  * slurmstepd stands in the step's cgroups (user_init): deny what no rank can get.  On cgroup
  * v1 each denial is copied to all cgroups below, so it is felt later, when the tasks have
- * theirs.  0 or -1 with *e.
+ * theirs.  Nothing with strict: Slurm has yet to allow each task what GRES has given the step, and
+ * with v1 cannot where the step is denied it (devices.h).  0 or -1 with *e.
  */
 int usnic_rules_early(struct usnic_rules *r, pid_t stepd, struct err *e);
 
