@@ -9,6 +9,10 @@ load rows
 load faults
 NEEDS_PLUGIN=yes
 
+# srun gives a node MessageTimeout to answer its launch, and by default that is 10 s. 300 steps at once keep two cores
+# busy for half a minute without a container, too: here the last of them runs 29 s after its srun was started.
+cluster_knobs() { export CLUSTER_EXTRA=MessageTimeout=60; }
+
 # at_once N ARGUMENTS: N steps of one job, step I with what `ARGUMENTS I` prints; all run before one may end. The
 # output is what they printed.
 at_once() {

@@ -184,5 +184,5 @@ cancelled() {
     cat row.err >&2
     [[ $(<row.count) == 200 ]]
     freed row
-    run ! grep -E 'BUG|Oops|segfault|general protection' kernel.log
+    run ! grep -E 'BUG|Oops|segfault|general protection' kernel.1.log kernel.2.log
 }
