@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,16 +16,24 @@
 
 #define ID_LAST 4294967294u /* (uid_t)-1 is no id */
 
-/* Stand in the new namespace until its maps are written; status: 0 or an errno. */
-static void member_child(const struct ids *who, int up, int down) __attribute__((noreturn));
-static void member_child(const struct ids *who, int up, int down)
+/*
+ * Stand in the new namespace until its maps are written; status: 0 or an errno.  Ends with
+ * its parent, and holds nothing of it: the parent may be killed at any time, and what it
+ * had (mounts, sockets, leases) must go with it.
+ */
+static void member_child(const struct ids *who, int up, int down, pid_t parent)
+	__attribute__((noreturn));
+static void member_child(const struct ids *who, int up, int down, pid_t parent)
 {
+	int *const keep[] = { &up, &down };
 	struct err e = { "" };
 	unsigned char status = 0;
 
-	if ((who && ids_become(who, 0, &e) < 0) || unshare(CLONE_NEWUSER) < 0)
+	/* after the change of ids, which clears the signal */
+	if (sys_keep_fds(keep, 2) < 0 || (who && ids_become(who, 0, &e) < 0) ||
+	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || unshare(CLONE_NEWUSER) < 0)
 		status = (unsigned char)(errno > 0 && errno < 256 ? errno : EPERM);
-	if (write(up, &status, 1) == 1)
+	if (getppid() == parent && write(up, &status, 1) == 1)
 		(void)!read(down, &status, 1);
 	_exit(0);
 }
@@ -43,12 +52,12 @@ int userns_make(const struct ids *who, const char *uid_map, const char *gid_map,
 	int up[2] = { -1, -1 }, down[2] = { -1, -1 }, dir = -1, ns = -1, saved;
 	char path[32];
 	unsigned char status = EIO;
-	pid_t pid = -1;
+	pid_t pid = -1, self = getpid();
 
 	if (pipe2(up, O_CLOEXEC) < 0 || pipe2(down, O_CLOEXEC) < 0 || (pid = fork()) < 0)
 		goto done;
 	if (pid == 0)
-		member_child(who, up[1], down[0]);
+		member_child(who, up[1], down[0], self);
 	sys_close(&up[1]);
 	if (read(up[0], &status, 1) != 1 || status) {
 		errno = status;
