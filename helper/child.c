@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "request.h"
 #include "sys.h"
 
+#define END_MS 1000 /* after SIGKILL; who takes longer waits for storage that hangs */
 #define SLOW_MS 500 /* what opens files and builds takes a few ms, unless storage is slow */
 
 pid_t child_start(int *sock, struct err *e)
@@ -37,8 +39,18 @@ void child_stop(pid_t pid, int *sock)
 	sys_close(sock);
 	if (pid > 0) {
 		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
+		child_reap(pid);
 	}
+}
+
+void child_reap(pid_t pid)
+{
+	struct pollfd ended = { pidfd_open(pid, 0), POLLIN, 0 };
+
+	if (ended.fd >= 0)
+		(void)poll(&ended, 1, END_MS);
+	(void)waitpid(pid, NULL, ended.fd >= 0 ? WNOHANG : 0);
+	sys_close(&ended.fd);
 }
 
 ssize_t child_recv(int sock, int alive, void *buf, size_t size, int *fds, unsigned *nfds,

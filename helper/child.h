@@ -20,6 +20,12 @@ pid_t child_start(int *sock, struct err *e);
 void child_stop(pid_t pid, int *sock);
 
 /*
+ * Reap a child that was sent SIGKILL.  One that hangs on storage is left after a second: it
+ * ends when it can, and nothing else may wait for that.
+ */
+void child_reap(pid_t pid);
+
+/*
  * Receive one message of a child (or of the keeper), watching alive, the pidfd of
  * slurmstepd; as msg_recv, but -1 with errno ECANCELED when slurmstepd is gone.  Where
  * it takes long this process and its children leave the job's cgroups meanwhile.

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "sys.h"
 
 /* Descriptors of the server program: 0-2 and these two, nothing else. */
@@ -88,7 +89,7 @@ static void server_child(const char *prog, const struct ids *who, const struct i
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	setrlimit(RLIMIT_CORE, &no_core);
-	if (chdir("/") < 0 || ids_become(who, 0, &e) < 0)
+	if (chdir("/") < 0 || ids_become(who, IDS_SHIELD, &e) < 0)
 		err_sys(&e, errno, "cannot become user %u", who->uid);
 	else if (fuse_filter_install() < 0)
 		err_sys(&e, errno, "cannot set its system call filter");
@@ -187,9 +188,8 @@ void fuse_reason(struct fuse_server *s, struct err *e)
 void fuse_stop(struct fuse_server *s)
 {
 	if (s->pid > 0) {
-		kill(s->pid,
-		     SIGKILL); /* our own child, not yet reaped: the number is still its own */
-		waitpid(s->pid, NULL, 0);
+		kill(s->pid, SIGKILL); /* not yet reaped: the number is still its own */
+		child_reap(s->pid);
 	}
 	sys_close(&s->pidfd);
 	sys_close(&s->errors);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,6 +23,7 @@ static int caps_set(uint64_t permitted, uint64_t effective)
 	for (int i = 0; i < 2; i++) {
 		data[i].permitted = (uint32_t)(permitted >> (32 * i));
 		data[i].effective = (uint32_t)(effective >> (32 * i));
+		data[i].inheritable = (uint32_t)((permitted & IDS_SHIELD) >> (32 * i));
 	}
 	if (syscall(SYS_capset, &head, data) < 0 || syscall(SYS_capget, &head, back) < 0)
 		return -1;
@@ -49,6 +49,19 @@ static int bounding_drop(void)
 		}
 	}
 	return 0;
+}
+
+/* While we are root, and before the bounding set is dropped, which bounds this one. */
+static int shield_inherit(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return -1;
+	for (int i = 0; i < 2; i++)
+		data[i].inheritable = (uint32_t)(IDS_SHIELD >> (32 * i));
+	return (int)syscall(SYS_capset, &head, data);
 }
 
 static int ids_verify(const struct ids *who)
@@ -88,7 +101,10 @@ int ids_become(const struct ids *who, uint64_t caps, struct err *e)
 {
 	/* what runs for the user is as killable as the user's tasks, or memory cannot be freed */
 	(void)sys_write_file(AT_FDCWD, "/proc/self/oom_score_adj", "0");
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || bounding_drop() < 0)
+	if ((caps & IDS_SHIELD) && prctl(PR_CAPBSET_READ, CAP_BLOCK_SUSPEND, 0, 0, 0) != 1)
+		caps &= ~IDS_SHIELD;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	    ((caps & IDS_SHIELD) && shield_inherit() < 0) || bounding_drop() < 0)
 		return err_sys(e, errno, "cannot drop capabilities");
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return err_sys(e, errno, "cannot clear the ambient capabilities");
@@ -102,6 +118,10 @@ int ids_become(const struct ids *who, uint64_t caps, struct err *e)
 		return err_sys(e, errno, "cannot become user %u", who->uid);
 	if (caps_set(caps, 0) < 0)
 		return err_sys(e, errno, "cannot set the capabilities of user %u", who->uid);
+	if ((caps & IDS_SHIELD) &&
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_BLOCK_SUSPEND, 0, 0) < 0)
+		return err_sys(e, errno, "cannot keep the programs of user %u from being traced",
+			       who->uid);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
 		return err_sys(e, errno, "cannot set no_new_privs");

@@ -498,7 +498,7 @@ void opener_child(const struct request *r, const struct config *c, int base, int
 		err_sys(&e, errno, "cannot enter the job's mount namespace");
 		die(&ch, &e);
 	}
-	if (chdir("/") < 0 || ids_become(&who, 0, &e) < 0) {
+	if (chdir("/") < 0 || ids_become(&who, IDS_SHIELD, &e) < 0) {
 		err_sys(&e, errno, "cannot become user %u", r->uid);
 		die(&ch, &e);
 	}

@@ -87,7 +87,7 @@ static char *scan(size_t *ret_len, struct err *e)
 		err_sys(e, errno, "cannot scan the node's NICs");
 	} else if (pid == 0) {
 		size_t len;
-		char *printed = ids_become(&nobody, 0, said) == 0
+		char *printed = ids_become(&nobody, IDS_SHIELD, said) == 0
 					? run_program(argv, -1, MAP_BYTES_MAX, SCAN_MS, &len, said)
 					: NULL;
 

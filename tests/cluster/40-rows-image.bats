@@ -204,7 +204,13 @@ traced_drive() {
     run cat "/proc/$server/status"
     has "NoNewPrivs:	1"
     has "Seccomp:	2"
-    for set in CapPrm CapEff CapInh CapAmb CapBnd; do has "$set:	0000000000000000"; done
+    # block_suspend, which allows nothing here, and keeps the user's other processes from attaching to it
+    for set in CapPrm CapEff CapInh CapAmb; do has "$set:	0000001000000000"; done
+    has "CapBnd:	0000000000000000"
+    run as alice cat "/proc/$server/environ"
+    has "Permission denied"
+    run as alice dd bs=1 count=0 of="/proc/$server/mem"
+    has "Permission denied"
     [[ $(tr '\0' '\n' <"/proc/$server/environ" | grep -c .) == 0 ]]
     # null, the image, /dev/fuse, a pipe for what it says
     run find "/proc/$server/fd" -type l -printf '%l\n'

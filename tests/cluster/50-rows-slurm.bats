@@ -108,7 +108,7 @@ driven_inject() {
     [[ $output == *$'\nUid:\t'"$(id -u berthalice)"$'\t'* ]]
     has $'NoNewPrivs:\t1'
     has $'Seccomp:\t2'
-    has $'CapPrm:\t0000000000000000'
+    has $'CapPrm:\t0000001000000000' # block_suspend: see helper/ids.h
     has $'CapBnd:\t0000000000000000'
     # and its memory and its end are the step's
     grep -q "step_${STEP#*.}" "/proc/$pid/cgroup"
