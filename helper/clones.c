@@ -162,12 +162,14 @@ static int clone_tmpfs(struct work *w, const struct plan_bind *bind)
 }
 
 /*
- * A device's node is made anew in the container's /dev, so the mount that it was found
- * on has to allow devices: a user may have brought his own nodes on one that does not.
+ * A device's node is made anew in the container's /dev, so it has to be the host's own: in
+ * /dev's file system itself, and that allows devices.  A user can bring nodes of his own on
+ * another one, and the mount of one that is a user namespace's does not say "nodev".
  */
 static int add_device(struct work *w, const struct plan_bind *bind, const struct stat *st)
 {
 	struct statvfs fs;
+	struct stat dev;
 
 	if (!path_within(bind->dst, "/dev"))
 		return err_set(w->e,
@@ -180,6 +182,11 @@ static int add_device(struct work *w, const struct plan_bind *bind, const struct
 		return err_set(w->e,
 			       "mount to %s: the device's node is on a file system that is mounted "
 			       "nodev",
+			       bind->dst);
+	if (stat("/dev", &dev) < 0 || dev.st_dev != st->st_dev)
+		return err_set(w->e,
+			       "mount to %s: the device's node is on another file system than the "
+			       "host's /dev, expected one of /dev's own",
 			       bind->dst);
 	return dev_add(w->c->dev, bind->dst, st, w->e);
 }

@@ -458,6 +458,20 @@ flags() {
     refused nodev
 }
 
+# Below /dev, where users can write: a mount of their own may claim to be any device, and does not say "nodev".
+@test "row 10: a device node of another file system than /dev, asked for as a device" {
+    dir=/dev/berth-test$BERTH_SLOT
+    install -d -m 1777 "$dir"
+    install -d "$BERTH_W/work/devices"
+    mount -t tmpfs none "$BERTH_W/work/devices"
+    mknod -m 666 "$BERTH_W/work/devices/node" c 231 193
+    as alice ln -s "$BERTH_W/work/devices/node" "$dir/link"
+    run in_image "$(image tiny.sqsh)" --container-mounts="$dir/link" ls "$dir"
+    rm -rf "$dir"
+    umount "$BERTH_W/work/devices"
+    refused "another file system than the host's /dev"
+}
+
 # Its flags are those of the host then. What is left is no_new_privs, and what the host itself forbids.
 @test "row 10: what the host mounts later, into a mount with rslave" {
     dir=$(own alice later)
