@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -15,6 +16,12 @@
 
 #define VIEW_BYTES "64k"
 #define VIEW_INODES "1024"
+
+/* Of the first uverbs nodes, and how many these are: drivers/infiniband/core/uverbs_main.c. */
+#define UVERBS_MAJOR 231
+#define UVERBS_MINOR 192
+#define UVERBS_NODES 32
+#define DEVICES_BYTES 65536
 
 int devview_make(struct err *e)
 {
@@ -51,6 +58,33 @@ static int add_link(int view, const struct hwmap_device *d, struct err *e)
 	return 0;
 }
 
+/* The major number that uverbs nodes past the first 32 have, or 0: drivers/infiniband/core/uverbs_main.c. */
+static unsigned dynamic_major(void)
+{
+	size_t len;
+	char *text = sys_read_at(AT_FDCWD, "/proc/devices", DEVICES_BYTES, &len);
+	const char *at = text ? strstr(text, " infiniband_verbs\n") : NULL;
+	unsigned number = 0;
+
+	while (at && at > text && at[-1] != '\n')
+		at--;
+	if (at)
+		number = (unsigned)strtoul(at, NULL, 10);
+	free(text);
+	return number;
+}
+
+/*
+ * The map is made by a process without rights, which others of the same user could trace:
+ * what it says is a uverbs node is looked up before the user is given one.
+ */
+static bool is_uverbs(unsigned major, unsigned minor)
+{
+	if (major == UVERBS_MAJOR)
+		return minor >= UVERBS_MINOR && minor < UVERBS_MINOR + UVERBS_NODES;
+	return major != 0 && major == dynamic_major();
+}
+
 /* Names of the kernel's own: letters, digits and the like, no path. */
 static bool name_sound(const char *name)
 {
@@ -62,6 +96,9 @@ int devview_add(int view, const struct hwmap_device *d, uint64_t cm, uint32_t ui
 {
 	if (!name_sound(d->uverbs) || (d->ibdev[0] && !name_sound(d->ibdev)))
 		return err_set(e, "device %s: has no uverbs node", d->ibdev);
+	if (!is_uverbs(d->major, d->minor))
+		return err_set(e, "device %s: %u:%u is not the number of a uverbs node", d->ibdev,
+			       d->major, d->minor);
 	if (add_node(view, d->uverbs, makedev(d->major, d->minor), uid, gid, e) < 0 ||
 	    add_link(view, d, e) < 0)
 		return -1;
