@@ -96,7 +96,7 @@ static void each_place(pid_t pid, bool (*f)(struct place *, void *), void *arg)
 {
 	char path[32];
 	size_t len;
-	char *mountinfo = sys_read_at(AT_FDCWD, "/proc/self/mountinfo", PROC_FILE_MAX, &len);
+	char *mountinfo = sys_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &len);
 	char *text;
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);

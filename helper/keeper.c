@@ -120,7 +120,8 @@ static int mount_erofs(int file, uint64_t offset, uint64_t length)
 	const char *looped[] = { "source", name, "ro", NULL, NULL };
 	int dev, mnt = sys_new_fs("erofs", attr, direct);
 
-	if (mnt >= 0 || errno != ENOTBLK)
+	/* the kernel opens it by name, as root, which a file server may refuse */
+	if (mnt >= 0 || (errno != ENOTBLK && errno != EACCES))
 		return mnt;
 	dev = loop_attach(file, offset, length, name, sizeof(name));
 	if (dev < 0)
@@ -133,7 +134,13 @@ static int mount_erofs(int file, uint64_t offset, uint64_t length)
 /* Child: exit status is 0 or the errno of what failed. */
 static void mount_child(int file, const struct keeper_ask *ask, const char *at)
 {
-	int mnt = ask->kind == IMAGE_EROFS ? mount_erofs(file, ask->offset, ask->length)
+	int *const keep[] = { &file };
+	int mnt;
+
+	/* it may hang for as long as storage does: not with our socket, nor longer than we live */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || sys_keep_fds(keep, 1) < 0)
+		_exit(errno);
+	mnt = ask->kind == IMAGE_EROFS ? mount_erofs(file, ask->offset, ask->length)
 					   : mount_squashfs(file, ask->offset, ask->length);
 
 	if (mnt < 0 || mkdir(at, 0700) < 0 ||
@@ -284,8 +291,11 @@ static void client_accept(struct keeper *k)
 	socklen_t from_len = sizeof(from);
 	int fd = accept4(k->listen_fd, (struct sockaddr *)&from, &from_len, SOCK_CLOEXEC);
 
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE)
+			(void)poll(NULL, 0, 10); /* the client is still there when poll is asked again */
 		return;
+	}
 	if (k->nclients == CLIENTS_MAX ||
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.uid != 0) {
 		close(fd);

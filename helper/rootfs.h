@@ -99,8 +99,6 @@ int mounts_verify(const char *text, struct err *e);
 /* Is anything mounted below path (not at it)?  text is /proc/self/mountinfo. */
 bool mounts_below(const char *text, const char *path);
 
-#define MOUNTINFO_MAX (4 * 1024 * 1024) /* bytes of it that are read */
-
 /* Is path one of the directories that make up a system, or below one (/usr, /etc, ...)? */
 bool mounts_system_path(const char *path);
 

@@ -47,6 +47,12 @@ int sys_write_all(int fd, const void *buf, size_t len);
 /* Write text to an existing file (cgroup.procs and the like), no O_CREAT. */
 int sys_write_file(int dirfd, const char *path, const char *text);
 
+/*
+ * Bytes of a mountinfo that are read: some 600 each for the 100,000 mounts that a namespace
+ * can have (fs.mount-max).
+ */
+#define MOUNTINFO_MAX (64U * 1024 * 1024)
+
 /* "/proc/self/fd/N" for fd. */
 struct fd_path {
 	char s[32];
