@@ -28,7 +28,11 @@ static uint64_t stamp_hash(uint64_t h, const char *text)
 	return h;
 }
 
-/* The sum over the names, since a directory promises no order.  A missing one has none. */
+/*
+ * The sum over the names, since a directory promises no order.  A missing one has none.  With the
+ * inode numbers, which sysfs gives anew to what comes again under an old name: two NICs may
+ * have changed theirs.
+ */
 static uint64_t stamp_names(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -42,7 +46,7 @@ static uint64_t stamp_names(const char *path)
 		for (ssize_t at = 0; at < n;) {
 			const struct dirent64 *d = (const struct dirent64 *)(buf + at);
 
-			sum += stamp_hash(seed, d->d_name);
+			sum += stamp_hash(seed ^ d->d_ino, d->d_name);
 			at += d->d_reclen;
 		}
 	close(fd);
