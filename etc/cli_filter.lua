@@ -16,6 +16,7 @@
 -- --usnic=N becomes --gres=usnic:M, which Slurm counts for each node: M is N with per=node, else N
 -- times the tasks of a node, as --ntasks-per-node, or --ntasks and --nodes say.  Where only
 -- --ntasks is given nobody knows yet how many tasks a node will have: all count as on one.
+-- A script that has VFs of its own (--usnic=batch) counts as one task more.
 -- A GRES of that name that the user gives stays as it is, and so does --gres=none.
 -- A job's GRES serves its steps: an srun in a job adds some only if it has --usnic itself.
 
@@ -33,9 +34,9 @@ local function usnic_text(options)
 	return text
 end
 
--- VFs, and whether they are for a node; nil where there are to be none.
+-- VFs, whether they are for a node, whether the script has some, too; nil where there are to be none.
 local function usnic_count(text)
-	local count, per_node = 1, false
+	local count, per_node, script = 1, false, false
 
 	for word in string.gmatch(text, "[^,]+") do
 		if word == "none" or word == "help" then
@@ -43,8 +44,9 @@ local function usnic_count(text)
 		end
 		count = tonumber(string.match(word, "^count=(%d+)$") or string.match(word, "^%d+$")) or count
 		per_node = per_node or word == "per=node"
+		script = script or word == "batch"
 	end
-	return count, per_node
+	return count, per_node, script
 end
 
 local function positive(text)
@@ -77,19 +79,20 @@ end
 function berth_usnic_gres(options)
 	local text = usnic_text(options)
 	local list = options.gres or ""
-	local count, per_node
+	local count, per_node, script, own
 
 	if text == nil or is_settled(list) then
 		return
 	end
-	count, per_node = usnic_count(text)
+	count, per_node, script = usnic_count(text)
 	if not count then
 		return
 	end
+	own = script and options.type ~= "srun" and count or 0
 	if not per_node then
 		count = count * tasks_of_node(options)
 	end
-	options.gres = (list ~= "" and list .. "," or "") .. string.format("%s:%d", GRES, count)
+	options.gres = (list ~= "" and list .. "," or "") .. string.format("%s:%d", GRES, count + own)
 end
 
 -- What Slurm wants to find here.

@@ -191,6 +191,8 @@ given() { echo "srun -Q $* bash -c 'echo given \$BERTH_UVERBS'"; }
     [[ $(submitted --usnic=2 -N2 --ntasks-per-node=2) == nic:4 ]]
     [[ $(submitted --usnic=2,per=node -n3 -N1) == nic:2 ]]
     [[ $(submitted --usnic -n4) == nic:4 ]]
+    # the script's own
+    [[ $(submitted --usnic=2,batch -n3 -N1) == nic:8 ]]
 }
 
 @test "cli_filter.lua: what the user says of GRES stays" {
