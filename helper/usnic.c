@@ -137,7 +137,7 @@ static uint32_t nranks(const struct usnic *u)
 }
 
 /*
- * The map is as old as slurmd, and links go up and down: look at those that were down, and at
+ * The map is as old as slurmd, and links go up and down: look at those that were not up, and at
  * those that were chosen.  false: the choice is of links as they are.
  */
 static bool links_differ(struct usnic *u)
@@ -158,7 +158,7 @@ static bool links_differ(struct usnic *u)
 static void look_at_links(struct usnic *u)
 {
 	for (size_t i = 0; u->c->preflight != PREFLIGHT_OFF && i < hwmap_ndevices(u->map); i++) {
-		u->looked[i] = hwmap_device(u->map, i)->state == HWMAP_STATE_DOWN;
+		u->looked[i] = hwmap_state_dead(hwmap_device(u->map, i)->state);
 		if (u->looked[i])
 			(void)hwmap_look(u->map, i);
 	}
@@ -183,8 +183,7 @@ static int pick(const uint32_t *used, uint32_t *device, uint32_t want, void *arg
 	struct usnic *u = arg;
 	const struct hwmap_cpus **ranks = calloc(u->ntasks, sizeof(void *));
 	uint32_t *all = taken(u, used);
-	const struct hwmap_ask ask = usnic_spec_ask(&u->spec, ranks, u->ntasks, all,
-						    u->c->preflight != PREFLIGHT_STRICT);
+	struct hwmap_ask ask = usnic_spec_ask(&u->spec, ranks, u->ntasks, all, false);
 	int rc = 0;
 
 	if (!ranks || !all) {
@@ -197,6 +196,11 @@ static int pick(const uint32_t *used, uint32_t *device, uint32_t want, void *arg
 	while (rc == 0) { /* each time with another device looked at */
 		hwmap_choice_done(&u->choice);
 		rc = hwmap_pick(u->map, &ask, &u->choice, e);
+		if (rc < 0 && !ask.any_state && u->c->preflight != PREFLIGHT_STRICT) {
+			ask.any_state = true; /* the last choice */
+			e->text[0] = '\0';
+			rc = hwmap_pick(u->map, &ask, &u->choice, e);
+		}
 		if (rc < 0 || !links_differ(u))
 			break;
 	}

@@ -91,7 +91,7 @@ static void tell_others(const struct usnic_said *s, struct lines *l)
 		else if (s->denied && s->denied[i])
 			add(l, "--usnic: not given: %s: Slurm's GRES does not grant it",
 			    name_of(d));
-		else if (d->state == HWMAP_STATE_DOWN)
+		else if (hwmap_state_dead(d->state))
 			add(l, "--usnic: not given: %s: its link is not up", name_of(d));
 		else if (s->used && s->used[i] >= d->slots)
 			add(l, "--usnic: not given: %s: all %u of its VFs are leased", name_of(d),
@@ -109,7 +109,7 @@ static void warn_of_links(const struct usnic_said *s, struct lines *l)
 	for (uint32_t i = 0; i < hwmap_ndevices(s->map); i++) {
 		const struct hwmap_device *d = hwmap_device(s->map, i);
 
-		if (was_given(s, i) && d->state == HWMAP_STATE_DOWN)
+		if (was_given(s, i) && hwmap_state_dead(d->state))
 			add(l,
 			    "warning: --usnic: %s is given although its link is not up "
 			    "(preflight=warn)",

@@ -19,7 +19,7 @@ uint32_t groups_used(const struct hwmap *m, const struct hwmap_ask *ask, uint32_
 
 uint32_t groups_room(const struct hwmap *m, const struct hwmap_ask *ask, uint32_t i)
 {
-	if (m->devices[i].state == HWMAP_STATE_DOWN && !ask->any_state)
+	if (hwmap_state_dead(m->devices[i].state) && !ask->any_state)
 		return 0;
 	return m->devices[i].slots - groups_used(m, ask, i);
 }

@@ -51,6 +51,15 @@ enum hwmap_state {
 	HWMAP_STATE_ACTIVE, /* RDMA port ACTIVE; without one, a netdev with a carrier */
 };
 
+/*
+ * Does no traffic pass there?  A port that is INIT has no subnet manager, or with usNIC no IPv4
+ * address (usnic_query_port), and a library passes over it.
+ */
+static inline bool hwmap_state_dead(enum hwmap_state state)
+{
+	return state == HWMAP_STATE_DOWN || state == HWMAP_STATE_INIT;
+}
+
 /* One thing that can be leased.  Text is "" and numbers are 0 where there is nothing. */
 struct hwmap_device {
 	enum hwmap_role role;
@@ -162,7 +171,7 @@ struct hwmap_ask {
 				     ibdev, netdev, uverbs, pci, pf or driver; "!PATTERN" excludes */
 	const uint32_t *used; /* per device: slots that are in use already; NULL: none.  A
 				 device's busy is as old as the map and is not looked at */
-	bool any_state;	      /* also devices whose link is down */
+	bool any_state;	      /* also devices whose link is not up: hwmap_state_dead */
 	bool uverbs;	      /* only devices with a uverbs node */
 };
 

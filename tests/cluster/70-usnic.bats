@@ -54,12 +54,12 @@ root 755\nroot 755\nclosed\nno mknod'
 
 @test "row 20: what a user mounts gives nothing more" {
     local other
-    for other in "$IB/uverbs1" "$IB/uverbs1:$IB/uverbs1" "$COPIES/uverbs1"; do
+    for other in "$IB/uverbs1" "$IB/uverbs1:$IB/uverbs1"; do
         inside base.sqsh --usnic --container-mounts="$other" -- sh -c "$LOOK"
         ok
         is "$(sight_inside 0)"
     done
-    for other in "$IB:/c" "$COPIES:/c" "$COPIES/uverbs1:/c" /dev:/c; do
+    for other in "$COPIES/uverbs1" "$IB:/c" "$COPIES:/c" "$COPIES/uverbs1:/c" /dev:/c; do
         inside base.sqsh --usnic --container-mounts="$other" -- true
         fails
         says "mount "
@@ -167,6 +167,19 @@ root 755\nroot 755\nclosed\nno mknod'
     fails
     says usnic_3
     rm "$BERTH_W/usnic-down.map"
+}
+
+@test "a port that is not active is not given, and with preflight=warn given last" {
+    usnic_map "$BERTH_W/usnic-init.map" 'echo "2: INIT" >class/infiniband/usnic_3/ports/1/state'
+    ours map="$BERTH_W/usnic-init.map" preflight=warn
+    host srun -w "$(node 1)" -c2 --cpu-bind=map_cpu:1 --usnic=device='usnic_[23]',explain true
+    run cat <<<"$stderr"
+    has "rank 0: usnic_2"
+    has "not given: usnic_3: its link is not up"
+    ours map="$BERTH_W/usnic-init.map" preflight=strict
+    host srun -w "$(node 1)" --usnic=device=usnic_3 true
+    fails
+    says usnic_3
 }
 
 # ---- how it is asked for ----

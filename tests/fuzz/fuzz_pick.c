@@ -71,7 +71,7 @@ static void check_choice(const struct hwmap *m, const struct hwmap_ask *ask,
 		const struct hwmap_cpus *cpus = ask->ranks[i / c->count];
 
 		FUZZ_CHECK(g->device < m->ndevices);
-		FUZZ_CHECK(ask->any_state || m->devices[g->device].state != HWMAP_STATE_DOWN);
+		FUZZ_CHECK(ask->any_state || !hwmap_state_dead(m->devices[g->device].state));
 		FUZZ_CHECK(g->distance == hwmap_distance(m, g->device, cpus));
 		if (!ask->per_node || i < c->count)
 			taken[g->device]++;

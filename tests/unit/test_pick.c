@@ -372,7 +372,9 @@ START_TEST(link_down)
 	f.ask.any_state = false;
 	picks("0");
 	f.m->devices[0].state = HWMAP_STATE_INIT;
-	picks("0");
+	f.ask.policy = HWMAP_PREFER;
+	picks("1");
+	why(0, 0, "NUMA node 1, distance 21, nearest that is free: usnic_0 is down");
 	done();
 }
 END_TEST

@@ -211,7 +211,7 @@ static bool allowed_for(const struct machine *t, uint32_t r, uint32_t i)
 {
 	const struct hwmap_device *d = &t->m->devices[i];
 
-	if (!usable(t, i) || (d->state == HWMAP_STATE_DOWN && !t->ask.any_state))
+	if (!usable(t, i) || (hwmap_state_dead(d->state) && !t->ask.any_state))
 		return false;
 	if (t->ask.policy == HWMAP_RAIL)
 		return rail(t, r) == (int)d->nic;
