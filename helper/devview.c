@@ -58,20 +58,18 @@ static int add_link(int view, const struct hwmap_device *d, struct err *e)
 	return 0;
 }
 
-/* The major number that uverbs nodes past the first 32 have, or 0: drivers/infiniband/core/uverbs_main.c. */
-static unsigned dynamic_major(void)
+/* uverbs nodes past the first 32 have a major number of their own: "242 infiniband_verbs". */
+static bool is_dynamic_major(unsigned major)
 {
 	size_t len;
 	char *text = sys_read_at(AT_FDCWD, "/proc/devices", DEVICES_BYTES, &len);
-	const char *at = text ? strstr(text, " infiniband_verbs\n") : NULL;
-	unsigned number = 0;
+	char line[64];
+	bool found;
 
-	while (at && at > text && at[-1] != '\n')
-		at--;
-	if (at)
-		number = (unsigned)strtoul(at, NULL, 10);
+	snprintf(line, sizeof(line), "\n%3u infiniband_verbs\n", major); /* as chrdev_show */
+	found = text && strstr(text, line);
 	free(text);
-	return number;
+	return found;
 }
 
 /*
@@ -82,7 +80,7 @@ static bool is_uverbs(unsigned major, unsigned minor)
 {
 	if (major == UVERBS_MAJOR)
 		return minor >= UVERBS_MINOR && minor < UVERBS_MINOR + UVERBS_NODES;
-	return major != 0 && major == dynamic_major();
+	return is_dynamic_major(major);
 }
 
 /* Names of the kernel's own: letters, digits and the like, no path. */
