@@ -144,12 +144,12 @@ static int preflight_memlock(const struct granted *g, struct err *e)
 }
 
 /*
- * usNIC is driven by libfabric itself; all else that opens uverbs nodes in an image does it by
+ * usNIC (usnic_0, or usnicp6s0f0 where udev renames) is driven by libfabric itself; all else that opens uverbs nodes in an image does it by
  * the image's libibverbs.
  */
 static int preflight_providers(const struct granted *g, struct err *e)
 {
-	static const char name[] = "BERTH_IBDEV=", usnic[] = "usnic_";
+	static const char name[] = "BERTH_IBDEV=", usnic[] = "usnic";
 	char abi[VERBS_ABI_MAX], ibdev[VERBS_NAME_MAX] = "";
 	const char *provider;
 	struct err line = { "" };
