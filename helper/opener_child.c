@@ -210,7 +210,12 @@ static void send_list(struct child *ch, enum origin origin, const struct mount_l
 					m->src);
 				die(ch, &e);
 			}
-			fd = openat(base < 0 ? AT_FDCWD : base, m->src, O_PATH | O_CLOEXEC);
+			const int at = base < 0 ? AT_FDCWD : base;
+
+			/* as a directory first, which makes autofs mount it */
+			fd = openat(at, m->src, O_PATH | O_DIRECTORY | O_CLOEXEC);
+			if (fd < 0 && errno == ENOTDIR)
+				fd = openat(at, m->src, O_PATH | O_CLOEXEC);
 			if (fd < 0) {
 				err_sys(&e, errno, "mount source %.200s", m->src);
 				die(ch, &e);
