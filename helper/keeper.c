@@ -141,7 +141,7 @@ static void mount_child(int file, const struct keeper_ask *ask, const char *at)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || sys_keep_fds(keep, 1) < 0)
 		_exit(errno);
 	mnt = ask->kind == IMAGE_EROFS ? mount_erofs(file, ask->offset, ask->length)
-					   : mount_squashfs(file, ask->offset, ask->length);
+				       : mount_squashfs(file, ask->offset, ask->length);
 
 	if (mnt < 0 || mkdir(at, 0700) < 0 ||
 	    move_mount(mnt, "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH) < 0)
@@ -293,7 +293,7 @@ static void client_accept(struct keeper *k)
 
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE)
-			(void)poll(NULL, 0, 10); /* the client is still there when poll is asked again */
+			(void)poll(NULL, 0, 10); /* it still waits, and poll would return at once */
 		return;
 	}
 	if (k->nclients == CLIENTS_MAX ||
