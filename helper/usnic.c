@@ -50,6 +50,7 @@ struct usnic {
 	int64_t until_ms, retry_ms;
 	bool chosen;
 	struct hwmap_choice choice;
+	bool any_state; /* it was made of ports that are not up, too; for explain */
 	struct lease lease;
 	uint32_t *used; /* per device, when the choice was made; for explain */
 	bool *looked;	/* per device: its link was looked at */
@@ -199,13 +200,15 @@ static int pick(const uint32_t *used, uint32_t *device, uint32_t want, void *arg
 		if (rc < 0 && !ask.any_state && u->c->preflight != PREFLIGHT_STRICT) {
 			ask.any_state = true; /* the last choice */
 			e->text[0] = '\0';
-			rc = hwmap_pick(u->map, &ask, &u->choice, e);
+			rc = 0;
+			continue;
 		}
 		if (rc < 0 || !links_differ(u))
 			break;
 	}
 	for (uint32_t i = 0; rc == 0 && i < want; i++)
 		device[i] = u->choice.grants[i].device;
+	u->any_state = ask.any_state;
 	if (rc == 0)
 		memcpy(u->used, all, hwmap_ndevices(u->map) * sizeof(*all));
 	free(ranks);
@@ -428,7 +431,7 @@ static int make_lines(struct usnic *u, struct granted *g, struct err *e)
 		.used = u->used,
 		.denied = u->denied,
 		.ntasks = u->ntasks,
-		.strict = u->c->preflight == PREFLIGHT_STRICT,
+		.any_state = u->any_state,
 		.warn = u->c->preflight != PREFLIGHT_OFF,
 	};
 	uint32_t *gtasks;

@@ -50,7 +50,8 @@ static const char *place_of(const struct hwmap_device *d, char *buf, size_t size
 static void tell_ranks(const struct usnic_said *s, const uint32_t *gtasks,
 		       const struct hwmap_cpus *const *ranks, struct lines *l)
 {
-	const struct hwmap_ask ask = usnic_spec_ask(s->spec, ranks, s->ntasks, s->used, !s->strict);
+	const struct hwmap_ask ask =
+		usnic_spec_ask(s->spec, ranks, s->ntasks, s->used, s->any_state);
 	const uint32_t n = s->spec->per_node ? 1 : s->ntasks, count = s->spec->count;
 	char why[160], place[32], who[32];
 

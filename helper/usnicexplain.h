@@ -17,7 +17,8 @@ struct usnic_said {
 	const uint32_t *used; /* slots that others had, per device */
 	const bool *denied;   /* by Slurm's GRES, per device; NULL: nobody asked */
 	uint32_t ntasks;      /* of the step on this node */
-	bool strict, warn;    /* preflight */
+	bool any_state;	      /* the choice was of ports that are not up, too */
+	bool warn;	      /* preflight=warn */
 };
 
 /*

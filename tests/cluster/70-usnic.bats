@@ -172,14 +172,17 @@ root 755\nroot 755\nclosed\nno mknod'
 @test "a port that is not active is not given, and with preflight=warn given last" {
     usnic_map "$BERTH_W/usnic-init.map" 'echo "2: INIT" >class/infiniband/usnic_3/ports/1/state'
     ours map="$BERTH_W/usnic-init.map" preflight=warn
-    host srun -w "$(node 1)" -c2 --cpu-bind=map_cpu:1 --usnic=device='usnic_[23]',explain true
+    host srun -w "$(node 1)" -c2 --cpu-bind=map_cpu:1 --usnic=device='usnic_[13]',explain true
+    ok
     run cat <<<"$stderr"
-    has "rank 0: usnic_2"
+    has "rank 0: usnic_1"
+    has "usnic_3 is down"
     has "not given: usnic_3: its link is not up"
     ours map="$BERTH_W/usnic-init.map" preflight=strict
     host srun -w "$(node 1)" --usnic=device=usnic_3 true
     fails
     says usnic_3
+    rm "$BERTH_W/usnic-init.map"
 }
 
 # ---- how it is asked for ----
