@@ -405,7 +405,7 @@ int config_check_state(const struct config *c, struct err *e)
 	return rc;
 }
 
-int config_check_files(const struct config *c, const char *slurm_conf, struct err *e)
+int config_check_files(const char *slurm_conf, struct err *e)
 {
 	char dir[4096] = "/etc/slurm";
 	const char *slash = slurm_conf ? strrchr(slurm_conf, '/') : NULL;
@@ -422,6 +422,13 @@ int config_check_files(const struct config *c, const char *slurm_conf, struct er
 			rc = -1;
 		close(fd);
 	}
+	return rc;
+}
+
+int config_check_trusted(const struct config *c, struct err *e)
+{
+	int rc = 0;
+
 	for (size_t i = 0; i < c->trusted.n && rc == 0; i++)
 		rc = trust_check_dir("trusted", c->trusted.v[i], e);
 	return rc;

@@ -64,9 +64,15 @@ int config_parse(struct config *c, char *const *args, size_t n, struct err *e);
 /*
  * Refuse a configuration that someone other than root can write: slurm_conf's
  * directory, plugstack.conf and plugstack.conf.d with its files beside it (those
- * that exist), and each trusted directory with all its parents.
+ * that exist).
  */
-int config_check_files(const struct config *c, const char *slurm_conf, struct err *e);
+int config_check_files(const char *slurm_conf, struct err *e);
+
+/*
+ * Likewise each trusted directory with all its parents.  They may be on a file server that
+ * hangs: for a process that can be waited for with a limit.
+ */
+int config_check_trusted(const struct config *c, struct err *e);
 
 /* Likewise the parents of the state directory, before anything is made in it. */
 int config_check_state(const struct config *c, struct err *e);

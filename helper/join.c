@@ -33,23 +33,15 @@ static void name_of(const char *node, uint32_t job, uint32_t step, char *buf, si
 			*c = '_';
 }
 
-static void address(int state, const char *node, uint32_t job, uint32_t step, struct sockaddr_un *a)
-{
-	struct fd_path p = sys_fd_path(state);
-	char name[NAME_SIZE];
-
-	memset(a, 0, sizeof(*a));
-	a->sun_family = AF_UNIX;
-	name_of(node, job, step, name, sizeof(name));
-	snprintf(a->sun_path, sizeof(a->sun_path), "%s/%s", p.s, name);
-}
-
 int join_listen(int state, const struct request *r, struct err *e)
 {
-	struct sockaddr_un a;
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct fd_path dir = sys_fd_path(state);
+	char name[NAME_SIZE];
 	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	address(state, r->node, r->job_id, r->step_id, &a);
+	name_of(r->node, r->job_id, r->step_id, name, sizeof(name));
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir.s, name);
 	/* a name that a killed helper left behind: step ids of a job are used once */
 	join_unlisten(state, r);
 	if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s, BACKLOG) < 0) {
@@ -176,9 +168,8 @@ bad:
 int join_ask(int state, const struct request *r, int timeout_ms, struct container *ret,
 	     struct joined *ret_env, struct err *e)
 {
-	struct sockaddr_un a;
 	uint32_t job = 0, step = 0;
-	char uid[16], *buf = NULL;
+	char uid[16], name[NAME_SIZE], *buf = NULL;
 	int fds[REQUEST_FDS_MAX] = { -1 }, s = -1, rc = -1;
 	unsigned nfds = CONTAINER_NS_MAX;
 	struct joined j = { 0 };
@@ -186,11 +177,11 @@ int join_ask(int state, const struct request *r, int timeout_ms, struct containe
 
 	if (join_parse(r->join, r->job_id, &job, &step, e) < 0)
 		return -1;
-	address(state, r->node, job, step, &a);
-	s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	name_of(r->node, job, step, name, sizeof(name));
+	s = sys_connect_at(state, name, timeout_ms);
 	buf = malloc(REQUEST_PACKET_MAX);
 	snprintf(uid, sizeof(uid), "%u", r->uid);
-	if (s < 0 || !buf || connect(s, (struct sockaddr *)&a, sizeof(a)) < 0)
+	if (s < 0 || !buf)
 		goto absent;
 	n = plain_encode(buf, REQUEST_PACKET_MAX, MSG_JOIN, uid);
 	if (n < 0 || msg_send(s, buf, (size_t)n, NULL, 0) < 0)
@@ -200,6 +191,7 @@ int join_ask(int state, const struct request *r, int timeout_ms, struct containe
 		goto absent;
 	if (joined_decode(buf, (size_t)n, &j, NULL) < 0 ||
 	    (unsigned)__builtin_popcount(j.ns) != nfds) {
+		joined_done(&j);
 		while (nfds > 0)
 			close(fds[--nfds]);
 		goto absent;

@@ -33,11 +33,9 @@
 #define IDLE_MS 200 /* an idle keeper's last look for a new client */
 
 struct key {
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec mtime, ctime;
-	uint64_t offset;
+	struct statx_timestamp mtime, ctime;
+	uint64_t ino, size, offset, length;
+	uint32_t dev_major, dev_minor, kind;
 };
 
 struct image {
@@ -188,19 +186,26 @@ static int image_start(struct keeper *k, struct image *im, int file, const struc
 	return 0;
 }
 
-static bool key_of(int file, uint64_t offset, struct key *key)
+/*
+ * The opener has opened it a moment ago, so what this kernel knows of it is new; a file server
+ * is not asked, which could hang, and all steps with us.
+ */
+static bool key_of(int file, const struct keeper_ask *ask, struct key *key)
 {
-	struct stat st;
+	struct statx st;
 
-	if (fstat(file, &st) < 0)
+	if (statx(file, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0)
 		return false;
-	memset(key, 0, sizeof(*key));
-	key->dev = st.st_dev;
-	key->ino = st.st_ino;
-	key->size = st.st_size;
-	key->mtime = st.st_mtim;
-	key->ctime = st.st_ctim;
-	key->offset = offset;
+	memset(key, 0, sizeof(*key)); /* it is compared with memcmp */
+	key->mtime = st.stx_mtime;
+	key->ctime = st.stx_ctime;
+	key->ino = st.stx_ino;
+	key->size = st.stx_size;
+	key->offset = ask->offset;
+	key->length = ask->length;
+	key->dev_major = st.stx_dev_major;
+	key->dev_minor = st.stx_dev_minor;
+	key->kind = ask->kind;
 	return true;
 }
 
@@ -259,7 +264,7 @@ static bool client_ask(struct keeper *k, struct client *c)
 
 	if (c->image >= 0 || keeper_ask_recv(c->fd, &ask, &file) < 0)
 		return false;
-	if (!key_of(file, ask.offset, &key) || (i = find_image(k, &key)) < 0) {
+	if (!key_of(file, &ask, &key) || (i = find_image(k, &key)) < 0) {
 		keeper_reply(c->fd, ENOSPC, -1);
 		goto done;
 	}

@@ -21,6 +21,7 @@
 
 #define ASK_BYTES 64
 #define BACKLOG 1024
+#define CONNECT_MS 5000 /* BACKLOG are waiting, so it is stopped */
 #define TRIES 5 /* keepers that may go away under us before we give up */
 
 int keeper_ask_send(int sock, const struct keeper_ask *ask, int file)
@@ -89,26 +90,9 @@ int keeper_reply_recv(int sock, int alive, int timeout_ms, int *ret_tree)
 	return n == sizeof(status) && status ? (int)status : EPROTO;
 }
 
-/* The socket's address, through the state directory's descriptor: no path is walked. */
-static socklen_t address(int state, struct sockaddr_un *a)
-{
-	struct fd_path p = sys_fd_path(state);
-
-	memset(a, 0, sizeof(*a));
-	a->sun_family = AF_UNIX;
-	snprintf(a->sun_path, sizeof(a->sun_path), "%s/%s", p.s, KEEPER_SOCKET);
-	return sizeof(*a);
-}
-
 static int keeper_connect(int state)
 {
-	struct sockaddr_un a;
-	socklen_t len = address(state, &a);
-	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	if (s >= 0 && connect(s, (struct sockaddr *)&a, len) < 0)
-		sys_close(&s);
-	return s;
+	return sys_connect_at(state, KEEPER_SOCKET, CONNECT_MS);
 }
 
 /* In the new process: leave everything behind but the socket and the state directory. */
@@ -129,15 +113,17 @@ static void become_keeper(int listen_fd, int state)
 /* Bind the name and hand the listening socket to a new keeper; clients can connect at once. */
 static int keeper_start(int state)
 {
-	struct sockaddr_un a;
-	socklen_t len = address(state, &a);
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct fd_path dir = sys_fd_path(state);
 	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	pid_t pid;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir.s, KEEPER_SOCKET);
 
 	if (s < 0)
 		return -1;
 	unlinkat(state, KEEPER_SOCKET, 0);
-	if (bind(s, (struct sockaddr *)&a, len) < 0 || listen(s, BACKLOG) < 0) {
+	if (bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s, BACKLOG) < 0) {
 		sys_close(&s);
 		return -1;
 	}

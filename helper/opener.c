@@ -44,11 +44,13 @@ static int take_image(struct wire *w, int *fds, unsigned nfds, struct plan *p)
 		.offset = wire_get_u64(w),
 		.length = wire_get_u64(w),
 	};
+	uint64_t fs = wire_get_u64(w);
 
 	if (!wire_ended(w) || nfds != 1 || p->image >= 0 || info.kind < IMAGE_SQUASHFS ||
 	    info.kind > IMAGE_OCI)
 		return -1;
 	p->info = info;
+	p->image_fs = fs;
 	p->image = fds[0];
 	fds[0] = -1;
 	return 0;

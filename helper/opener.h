@@ -8,8 +8,11 @@
  * is, an OCI config.json, the image's /etc.  The helper reads its messages as
  * hostile, too.
  *
+ * Before it becomes the user it looks at the trusted= directories (config_check_trusted):
+ * like all that may hang with a file server, that is not for the helper itself.
+ *
  * Conversation (wire.h fields):
- *   opener  IMAGE   kind, offset, length [image]
+ *   opener  IMAGE   kind, offset, length, f_type of its file system [image]
  *   opener  BIND    origin, flags, mode, size, dst [source, unless tmpfs] ...
  *   opener  OPENED  canonical path of the job's PWD, or ""
  *   helper  ROOT    [root directory of the mounted image]

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "account.h"
@@ -106,6 +107,7 @@ static void send_image(struct child *ch)
 {
 	const char *path = ch->r->image;
 	struct image_info info;
+	struct statfs fs;
 	struct err e = { "" };
 	unsigned char buf[64];
 	struct wire w = wire_writer(buf, sizeof(buf));
@@ -139,10 +141,15 @@ static void send_image(struct child *ch)
 			die(ch, &e);
 		}
 	}
+	if (fstatfs(fd, &fs) < 0) {
+		err_sys(&e, errno, "image %s", path);
+		die(ch, &e);
+	}
 	wire_put_u32(&w, OPENER_IMAGE);
 	wire_put_u32(&w, info.kind);
 	wire_put_u64(&w, info.offset);
 	wire_put_u64(&w, info.length);
+	wire_put_u64(&w, (uint64_t)fs.f_type);
 	say(ch, &w, &fd, 1);
 	close(fd);
 }
@@ -499,6 +506,8 @@ void opener_child(const struct request *r, const struct config *c, int base, int
 
 	if (sys_keep_fds(keep, 2) < 0)
 		_exit(1);
+	if (config_check_trusted(c, &e) < 0)
+		die(&ch, &e);
 	if (base >= 0 && setns(base, CLONE_NEWNS) < 0) {
 		err_sys(&e, errno, "cannot enter the job's mount namespace");
 		die(&ch, &e);

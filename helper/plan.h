@@ -50,6 +50,7 @@ void plan_etc_done(struct plan_etc *p);
 struct plan {
 	int image; /* the opened file, or the root directory */
 	struct image_info info;
+	uint64_t image_fs; /* f_type of its file system */
 	struct plan_bind binds[PLAN_BINDS_MAX];
 	size_t nbinds;
 	char **env; /* NULL-terminated */

@@ -68,7 +68,8 @@ static int begin_file(struct step *s)
 	const struct ids who = { s->r.uid, s->r.gid, s->r.groups, s->r.ngroups };
 	char why[256];
 	struct err e = { "" };
-	int rc, trusted = trust_image(s->plan.image, &s->c.trusted, why, sizeof(why), &e);
+	int rc, trusted = trust_image(s->plan.image, s->plan.image_fs, &s->c.trusted, why,
+				     sizeof(why), &e);
 
 	if (trusted < 0)
 		return err_set(&s->e, "image %s: %s", s->r.image, e.text);
@@ -209,7 +210,7 @@ int step_build_prepare(struct step *s)
 	/* keeper and opener need a moment: they begin first */
 	if (config_parse(&s->c, s->r.args, s->r.nargs, &s->e) < 0 || step_open_state(s) < 0 ||
 	    (image && start_opener(s, -1) < 0) ||
-	    config_check_files(&s->c, s->r.slurm_conf, &s->e) < 0)
+	    config_check_files(s->r.slurm_conf, &s->e) < 0)
 		return -1;
 	s->join_fd = join_listen(s->state, &s->r, &s->e);
 	if (s->join_fd < 0)

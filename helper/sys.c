@@ -10,7 +10,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -191,6 +194,20 @@ int sys_path_of(int fd, char *buf, size_t size)
 	}
 	buf[n] = '\0';
 	return 0;
+}
+
+int sys_connect_at(int dir, const char *name, int wait_ms)
+{
+	const struct timeval wait = { wait_ms / 1000, wait_ms % 1000 * 1000 };
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct fd_path p = sys_fd_path(dir);
+	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", p.s, name);
+	if (s >= 0 && (setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0 ||
+		       connect(s, (struct sockaddr *)&a, sizeof(a)) < 0))
+		sys_close(&s);
+	return s;
 }
 
 int64_t sys_now_ms(void)

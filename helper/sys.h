@@ -62,6 +62,12 @@ struct fd_path sys_fd_path(int fd);
 /* What the kernel says that the descriptor's path is, seen from this process's root. 0 or -1. */
 int sys_path_of(int fd, char *buf, size_t size);
 
+/*
+ * Connect to the listening socket name (SOCK_SEQPACKET) in the directory dir; no path is walked.
+ * It and each later send wait wait_ms at most (EAGAIN).  The socket, or -1.
+ */
+int sys_connect_at(int dir, const char *name, int wait_ms);
+
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t sys_now_ms(void);
 

@@ -42,6 +42,7 @@ static const unsigned long fs_allowed[] = {
 	0xca451a4e, /* bcachefs */
 };
 
+#define NOT_ALLOWED "is on a file system that is not on the list of trusted kinds"
 #define LINKS_MAX 40 /* symlinks on the way to a directory, as the kernel allows */
 
 struct walk {
@@ -57,6 +58,14 @@ static int no(struct walk *w, const char *name, const char *what)
 	snprintf(w->why, w->why_size, "%s %s", name, what);
 	err_clean(w->why, strlen(w->why));
 	return 0;
+}
+
+static bool is_allowed(unsigned long fs)
+{
+	for (size_t i = 0; i < sizeof(fs_allowed) / sizeof(fs_allowed[0]); i++)
+		if (fs_allowed[i] == (fs & 0xffffffff)) /* f_type is signed */
+			return true;
+	return false;
 }
 
 /* system.posix_acl_access: le32 version, then {le16 tag, le16 perm, le32 id}. */
@@ -83,15 +92,11 @@ static bool acl_grants_write(int fd)
 static int component(struct walk *w, const char *name)
 {
 	struct statfs fs;
-	size_t i = 0;
 
 	if (fstat(w->fd, &w->st) < 0 || fstatfs(w->fd, &fs) < 0)
 		return -1;
-	while (i < sizeof(fs_allowed) / sizeof(fs_allowed[0]) &&
-	       fs_allowed[i] != ((unsigned long)fs.f_type & 0xffffffff))
-		i++;
-	if (i == sizeof(fs_allowed) / sizeof(fs_allowed[0]))
-		return no(w, name, "is on a file system that is not on the list of trusted kinds");
+	if (!is_allowed((unsigned long)fs.f_type))
+		return no(w, name, NOT_ALLOWED);
 	if (w->st.st_uid != 0)
 		return no(w, name, "is not owned by root");
 	if (w->st.st_mode & (S_IWGRP | S_IWOTH))
@@ -185,7 +190,8 @@ static int walk_path(struct walk *w, char path[PATH_MAX], bool links,
 	return rc;
 }
 
-int trust_image(int fd, const struct config_list *dirs, char *why, size_t why_size, struct err *e)
+int trust_image(int fd, uint64_t fs, const struct config_list *dirs, char *why, size_t why_size,
+		struct err *e)
 {
 	struct walk w = { .fd = -1, .why = why, .why_size = why_size };
 	char path[PATH_MAX];
@@ -194,6 +200,8 @@ int trust_image(int fd, const struct config_list *dirs, char *why, size_t why_si
 	int rc;
 
 	why[0] = '\0';
+	if (!is_allowed(fs))
+		return no(&w, "it", NOT_ALLOWED);
 	if (fstat(fd, &st) < 0) /* a user's FUSE mount refuses even root */
 		return errno == EACCES ? no(&w, "it", "cannot be examined by root")
 				       : err_sys(e, errno, "cannot examine the image");

@@ -6,6 +6,9 @@
 #ifndef BERTH_TRUST_H
 #define BERTH_TRUST_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "config.h"
 #include "err.h"
 
@@ -17,9 +20,14 @@
  * (never FUSE); of the file also one link only, nobody has it open for writing, and
  * the same device and inode as fd; and that one of the walked directories is one of
  * dirs, by device and inode.
+ *
+ * fs: f_type of the file's file system, as the opener saw it (statfs(2)).  One that is not on
+ * the list ends this before anything is asked of that file system, whose server may be the
+ * user's own and let us wait for good.
  * 1: trusted.  0: not, why says why in a few words.  -1: cannot tell, *e set.
  */
-int trust_image(int fd, const struct config_list *dirs, char *why, size_t why_size, struct err *e);
+int trust_image(int fd, uint64_t fs, const struct config_list *dirs, char *why, size_t why_size,
+		struct err *e);
 
 /*
  * May nobody but root put something into the directory, or another one in its place?  It,

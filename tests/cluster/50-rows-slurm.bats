@@ -266,6 +266,23 @@ in_seconds() {
     bystander_ends
 }
 
+@test "row 31: a trusted= directory on storage that hangs" {
+    local d=$BERTH_W/hang
+    bystander
+    fuse_dir alice slow allow_other
+    install -d "$d"
+    mount --bind "$FUSE_DIR" "$d"
+    plugstack timeout=2 "trusted=$BERTH_W/images,$d"
+    kill -STOP "$FUSE_PID"
+    refused_srun "longer than 2 s: is a file system hanging?" --container="$(image tiny.sqsh)"
+    refused_sbatch "longer than 2 s: is a file system hanging?" --container="$(image tiny.sqsh)"
+    kill -CONT "$FUSE_PID"
+    umount "$d"
+    rmdir "$d"
+    fuse_dir_end
+    bystander_ends
+}
+
 job_of_alice() { JOB=$(squeue -h -u berthalice -t R -o %A) && [[ -n $JOB ]]; }
 no_jobs_of_alice() { [[ -z $(squeue -h -u berthalice) ]]; }
 
