@@ -43,6 +43,26 @@ void child_stop(pid_t pid, int *sock)
 	}
 }
 
+int child_wait(pid_t pid, int timeout_ms, int *ret_status)
+{
+	const int64_t end = sys_now_ms() + timeout_ms;
+	struct pollfd ended = { pidfd_open(pid, 0), POLLIN, 0 };
+	int rc = ended.fd < 0 ? -1 : 0;
+
+	while (rc == 0 && sys_now_ms() < end) {
+		rc = poll(&ended, 1, (int)(end - sys_now_ms()));
+		if (rc < 0 && errno == EINTR)
+			rc = 0;
+	}
+	sys_close(&ended.fd);
+	if (rc > 0)
+		return waitpid(pid, ret_status, 0) == pid ? 0 : -1;
+	kill(pid, SIGKILL);
+	child_reap(pid);
+	errno = ETIMEDOUT;
+	return -1;
+}
+
 void child_reap(pid_t pid)
 {
 	struct pollfd ended = { pidfd_open(pid, 0), POLLIN, 0 };

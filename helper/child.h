@@ -20,6 +20,12 @@ pid_t child_start(int *sock, struct err *e);
 void child_stop(pid_t pid, int *sock);
 
 /*
+ * Wait for a child to end; after timeout_ms it is killed, as by child_stop.  0 with *ret_status
+ * as of waitpid, or -1 with errno (ETIMEDOUT).
+ */
+int child_wait(pid_t pid, int timeout_ms, int *ret_status);
+
+/*
  * Reap a child that was sent SIGKILL.  One that hangs on storage is left after a second: it
  * ends when it can, and nothing else may wait for that.
  */

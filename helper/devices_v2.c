@@ -31,9 +31,9 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "devices_impl.h"
 #include "devices_prog.h"
 #include "sys.h"
@@ -278,6 +278,7 @@ static int attach_all(struct devices *d)
 /* ---- asking: access(2) asks the programs (devcgroup_inode_permission), open(2) the driver, too ---- */
 
 #define ASK_NODES 64 /* made at a time */
+#define LOOK_MS 5000
 
 /*
  * In a child in the cgroup: ret[i] for the nodes "0", "1", ... of the directory.  Async-signal-safe.
@@ -299,16 +300,14 @@ static int look_in(int cgroup, int nodes, size_t n, bool *ret)
 				.exit_signal = SIGCHLD,
 				.cgroup = (uint64_t)cgroup };
 	pid_t pid = (pid_t)syscall(SYS_clone3, &a, sizeof(a));
-	int status = -1, rc;
+	int status = -1;
 
 	if (pid == 0)
 		look(nodes, n, ret);
-	if (pid < 0)
+	/* in a frozen cgroup it never runs */
+	if (pid < 0 || child_wait(pid, LOOK_MS, &status) < 0)
 		return -1;
-	do
-		rc = waitpid(pid, &status, 0);
-	while (rc < 0 && errno == EINTR);
-	if (rc == pid && status == 0)
+	if (status == 0)
 		return 0;
 	errno = ECHILD;
 	return -1;

@@ -9,15 +9,16 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "ids.h"
 #include "run.h"
 #include "sys.h"
 
 #define NOBODY 65534
 #define SCAN_MS 20000
+#define SCAN_MORE_MS 1000 /* until its child has said so */
 #define MAP_BYTES_MAX (64u * 1024 * 1024)
 
 /* A file that is root's alone: *ret its descriptor.  0; -1 with errno 0 where it is somebody else's. */
@@ -93,8 +94,7 @@ static char *scan(size_t *ret_len, struct err *e)
 
 		_exit(!printed || sys_write_all(out, printed, len) < 0);
 	} else {
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
+		(void)child_wait(pid, SCAN_MS + SCAN_MORE_MS, &status);
 		said->text[sizeof(said->text) - 1] = '\0';
 		if (status == 0)
 			text = sys_read_all(out, MAP_BYTES_MAX, ret_len);
