@@ -5,6 +5,7 @@
  * Needs root, BPF, and a cgroup2 that can be mounted.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdio.h>
@@ -216,6 +217,23 @@ START_TEST(v2_permits)
 }
 END_TEST
 
+/* A process that is put into a frozen cgroup does not run until somebody thaws it. */
+START_TEST(v2_permits_frozen)
+{
+	struct devtree t = devtree_make(true);
+	struct devices *d = devtree_open(t.at[TASK]);
+	struct err e = { "" };
+	bool ret;
+
+	ck_assert_int_eq(sys_write_file(t.at[TASK], "cgroup.freeze", "1"), 0);
+	ck_assert_int_eq(devices_permits(d, devtree_one, 1, &ret, &e), -1);
+	ck_assert_msg(strstr(e.text, strerror(ETIMEDOUT)) != NULL, "%s", e.text);
+	ck_assert_int_eq(sys_write_file(t.at[TASK], "cgroup.freeze", "0"), 0);
+	devices_close(d);
+	devtree_remove(&t);
+}
+END_TEST
+
 START_TEST(v2_taken_away)
 {
 	struct devtree t = devtree_make(true);
@@ -318,6 +336,7 @@ int main(void)
 	tcase_set_timeout(v2, 120);
 	tcase_add_test(v2, v2_modes);
 	tcase_add_test(v2, v2_permits);
+	tcase_add_test(v2, v2_permits_frozen);
 	tcase_add_test(v2, v2_taken_away);
 	tcase_add_loop_test(v2, v2_takes, 0, COUNT(kinds));
 	tcase_add_test(v2, v2_full);
