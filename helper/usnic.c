@@ -269,7 +269,7 @@ int usnic_view(struct usnic *u, uint32_t task, struct err *e)
 }
 
 /*
- * lease_watch: has somebody a device open whose lease nobody holds?  Only of a device with one
+ * lease_watch: has the step's user a device open whose lease nobody holds?  Only of a device with one
  * slot can the kernel's count tell: that of a pooled one has those of living leases in it, and
  * there the driver itself gives a VF to one process.
  */
@@ -283,7 +283,8 @@ static int busy(const struct lease_record *rec, void *arg)
 
 		if (d->slots == 1 && d->ibdev[0] && lease_record_device(d, name) == 0 &&
 		    strcmp(name, rec->device) == 0)
-			return rdmabusy_contexts(d->ibdev) != 0;
+			return rdmabusy_contexts(d->ibdev,
+						 rec->sound ? rec->uid : RDMABUSY_ANYBODY) != 0;
 	}
 	return 0;
 }

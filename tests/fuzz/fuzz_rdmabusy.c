@@ -5,8 +5,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	int64_t n = rdmabusy_decode(data, size, "mlx5_0");
+	uint32_t index, pids[8];
 
-	FUZZ_CHECK(n >= -1);
+	FUZZ_CHECK(rdmabusy_decode(data, size, "mlx5_0", &index) >= -1);
+	FUZZ_CHECK(rdmabusy_decode_pids(data, size, pids, 8) <= 8);
 	return 0;
 }

@@ -136,6 +136,16 @@ leased() {
 @test "v2: leases while it runs, none afterwards; two steps share a usNIC by its VFs" { leased v2; }
 @test "v1: leases while it runs, none afterwards; two steps share a usNIC by its VFs" { leased v1; }
 
+open_elsewhere() {
+    with "$1" || return
+    cat served.*.err kept.*.err >&2
+    [[ $(<served.1.rc) == 0 && $(<served.2.rc) == 0 ]] || return
+    [[ $(<kept.1.rc) == 0 && $(<kept.2.rc) != 0 && $(<kept.3.rc) == 0 ]]
+}
+
+@test "v2: a VF that another user has open is given out again; one that the step's user has open is not" { open_elsewhere v2; }
+@test "v1: a VF that another user has open is given out again; one that the step's user has open is not" { open_elsewhere v1; }
+
 cancelled() {
     with "$1" || return
     [[ $(<scancel.rc) != 0 ]] && freed scancel
