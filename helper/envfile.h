@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * envfile.h - the environment that an image asks for.
+ * envfile.h - the environment that an image asks for (that of a SIF: envscript.h).
  *
  * Runs in the unprivileged child only: what it reads is hostile.
  */
@@ -32,22 +32,15 @@ struct env_list {
  */
 int env_parse_environment(const char *text, size_t len, struct env_list *l, struct err *e);
 
-/*
- * One /.singularity.d/env/NN-*.sh of a SIF, without running it: lines of the forms
- *   export NAME=VALUE   export NAME="VALUE"   export NAME='VALUE'
- *   export NAME="${NAME:-"VALUE"}"  export NAME="${NAME:-VALUE}"   (default: VALUE)
- *   NAME=VALUE followed later by export NAME
- * where VALUE holds no other expansion ($, backquote); all other lines are skipped,
- * and so is what stands in blocks (if ... fi, functions and the like), as nobody
- * knows whether it would run.
- */
-int env_parse_singularity(const char *text, size_t len, struct env_list *l, struct err *e);
-
 /* Set or replace NAME=VALUE given as one string. 0, or -1 when a limit is passed or the name is not [A-Za-z_][A-Za-z0-9_]*. */
 int env_set(struct env_list *l, const char *assignment, struct err *e);
 
-/* Value of name, or NULL. */
+/* Value of name (of len bytes), or NULL. */
 const char *env_get(const struct env_list *l, const char *name);
+const char *env_get_n(const struct env_list *l, const char *name, size_t len);
+
+/* Take it out, if it is there. */
+void env_unset(struct env_list *l, const char *name, size_t len);
 
 /*
  * Drop from l what an image must not decide: names that Slurm, PMI or Berth own
@@ -57,6 +50,9 @@ const char *env_get(const struct env_list *l, const char *name);
  * image takes precedence over the job's environment, as in pyxis.
  */
 void env_filter(struct env_list *l, const char *keep_names);
+
+/* Is name (of len bytes) one of names (NAME[,NAME...], or NULL)? */
+bool env_names_have(const char *names, const char *name, size_t len);
 
 /* True when names (NAME[,NAME...]) is well formed. */
 bool env_names_valid(const char *names);

@@ -22,7 +22,7 @@
 #define ASK_BYTES 64
 #define BACKLOG 1024
 #define CONNECT_MS 5000 /* BACKLOG are waiting, so it is stopped */
-#define TRIES 5 /* keepers that may go away under us before we give up */
+#define TRIES 5		/* keepers that may go away under us before we give up */
 
 int keeper_ask_send(int sock, const struct keeper_ask *ask, int file)
 {

@@ -93,13 +93,16 @@ static int take_text(int fd, char **text, size_t *len)
 
 static int take_env(struct wire *w, int *fds, unsigned nfds, struct plan *p)
 {
-	const char *cwd = wire_get_str(w);
+	const char *cwd = wire_get_str(w), *note = wire_get_str(w);
 	uint32_t n = wire_get_u32(w);
 
-	if (w->bad || n > ENV_MAX_VARS || p->env || (nfds != 0 && nfds != 2))
+	if (w->bad || strlen(note) >= PLAN_NOTE_MAX || n > ENV_MAX_VARS || p->env ||
+	    (nfds != 0 && nfds != 2))
 		return -1;
 	if (cwd[0] == '/' && !(p->etc.cwd = strdup(cwd)))
 		return -1;
+	memcpy(p->note, note, strlen(note) + 1);
+	err_clean(p->note, strlen(p->note));
 	p->env = calloc((size_t)n + 1, sizeof(*p->env));
 	if (!p->env)
 		return -1;

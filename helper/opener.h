@@ -16,7 +16,7 @@
  *   opener  BIND    origin, flags, mode, size, dst [source, unless tmpfs] ...
  *   opener  OPENED  canonical path of the job's PWD, or ""
  *   helper  ROOT    [root directory of the mounted image]
- *   opener  ENV     image's cwd, n, n strings [passwd, group: memfds, where wanted]
+ *   opener  ENV     image's cwd, a note for the user or "", n, n strings [passwd, group: memfds, where wanted]
  *   helper  CWD     path
  *   opener  BIND    ... (PMIx's directory, which is there by now; cwd, if not guessed)
  *   opener  DONE    -

@@ -20,6 +20,7 @@
 #include "account.h"
 #include "bundle.h"
 #include "envfile.h"
+#include "envscript.h"
 #include "ids.h"
 #include "mountspec.h"
 #include "opener.h"
@@ -43,6 +44,7 @@ struct child {
 	int bundle_fd; /* the bundle's directory */
 	struct account account;
 	bool has_account;
+	char note[PLAN_NOTE_MAX];
 	char guess[PATH_MAX]; /* canonical path of the job's PWD, or "" */
 };
 
@@ -338,9 +340,33 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* .singularity.d/env/NN-*.sh, in the order in which a shell would read them. */
-static void singularity_env(int root, struct env_list *env, struct err *e)
+/* What Apptainer's own shell would find set before it reads a SIF's files. */
+static void known_env(const struct child *ch, struct env_list *known, struct err *e)
 {
+	const struct {
+		const char *name, *value;
+	} user[] = { { "HOME", ch->account.home },
+		     { "USER", ch->account.name },
+		     { "LOGNAME", ch->account.name } };
+	char text[16 + sizeof(ch->account.home) + sizeof(ch->account.name)];
+
+	(void)env_set(known, DEFAULT_PATH, e);
+	for (size_t i = 0; ch->has_account && i < sizeof(user) / sizeof(user[0]); i++) {
+		snprintf(text, sizeof(text), "%s=%s", user[i].name, user[i].value);
+		(void)env_set(known, text, e);
+	}
+}
+
+/* Of these files Apptainer writes all but the ones with the recipe's %environment. */
+static bool is_makers(const char *name)
+{
+	return !strcmp(name, "90-environment.sh") || !strcmp(name, "91-environment.sh");
+}
+
+/* .singularity.d/env/NN-*.sh, in the order in which a shell would read them. */
+static void singularity_env(struct child *ch, int root, struct env_list *env, struct err *e)
+{
+	struct env_list known = { 0 };
 	char *names[SIF_ENV_FILES];
 	size_t n = 0;
 	int fd = sys_openat2(root, ".singularity.d/env", O_RDONLY | O_DIRECTORY, 0,
@@ -360,17 +386,27 @@ static void singularity_env(int root, struct env_list *env, struct err *e)
 			n++;
 	}
 	qsort(names, n, sizeof(names[0]), by_name);
+	known_env(ch, &known, e);
 	for (size_t i = 0; i < n; i++) {
+		struct env_left_out left = { "" };
 		size_t len;
 		char path[512], *text;
 
 		snprintf(path, sizeof(path), ".singularity.d/env/%.255s", names[i]);
 		text = image_read(root, path, ETC_ENVIRONMENT_MAX, &len);
 		if (text)
-			(void)env_parse_singularity(text, len, env, e);
+			(void)env_parse_singularity(text, len, &known, env,
+						    is_makers(names[i]) ? &left : NULL, e);
+		if (left.name[0] && !env_names_have(ch->r->env_names, left.name, strlen(left.name)))
+			snprintf(
+				ch->note, sizeof(ch->note),
+				"the image's /.singularity.d/env/%s sets %s by what takes a shell: "
+				"left out; set it in the job and with --container-env=%s",
+				names[i], left.name, left.name);
 		free(text);
 		free(names[i]);
 	}
+	env_list_done(&known);
 	closedir(d);
 }
 
@@ -382,7 +418,7 @@ static void collect_env(struct child *ch, int root, struct env_list *env, struct
 	if (text && env_parse_environment(text, len, env, e) < 0)
 		die(ch, e);
 	free(text);
-	singularity_env(root, env, e);
+	singularity_env(ch, root, env, e);
 	if (e->text[0])
 		die(ch, e);
 	for (size_t i = 0; ch->has_bundle && i < ch->bundle.env.n; i++)
@@ -456,6 +492,7 @@ static void send_env(struct child *ch, int root)
 	w = wire_writer(buf, size);
 	wire_put_u32(&w, OPENER_ENV);
 	wire_put_str(&w, ch->has_bundle ? ch->bundle.cwd : NULL);
+	wire_put_str(&w, ch->note);
 	wire_put_u32(&w, (uint32_t)env.n);
 	for (size_t i = 0; i < env.n; i++)
 		wire_put_str(&w, env.v[i]);

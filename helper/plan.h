@@ -47,6 +47,9 @@ struct plan_etc {
 
 void plan_etc_done(struct plan_etc *p);
 
+#define PLAN_NOTE_MAX 512
+#define PLAN_UNSET_MAX 3
+
 struct plan {
 	int image; /* the opened file, or the root directory */
 	struct image_info info;
@@ -55,6 +58,9 @@ struct plan {
 	size_t nbinds;
 	char **env; /* NULL-terminated */
 	uint32_t nenv;
+	char *unset[PLAN_UNSET_MAX]; /* names, static: the job's variables that do not come along */
+	uint32_t nunset;
+	char note[PLAN_NOTE_MAX]; /* for the user, of the image's environment */
 	struct plan_etc etc;
 	char *cwd;	 /* the job's: a guess from its PWD until slurmstepd has said it */
 	bool slurmtools; /* links for Slurm's commands are wanted (slurmtools.h) */

@@ -39,6 +39,7 @@ static const struct field joined_fields[] = {
 	ONE(3, FIELD_TEXT, struct joined, note),
 	MUST(4, FIELD_U32, struct joined, ns),
 	ONE(5, FIELD_TEXT, struct joined, memlock),
+	LIST(6, FIELD_TEXTS, struct joined, unset, nunset, JOINED_UNSET_MAX),
 };
 
 static const struct field failed_fields[] = {

@@ -110,12 +110,15 @@ struct request {
 struct joined {
 	char **env; /* "NAME=VALUE" to set for the task; NULL-terminated */
 	uint32_t nenv;
-	char *cwd;     /* absolute, inside the container */
-	char *note;    /* one line for the user's stderr, or NULL */
+	char *cwd;    /* absolute, inside the container */
+	char *note;   /* one line for the user's stderr, or NULL */
+	char **unset; /* names of the job's variables that are none of the container's */
+	uint32_t nunset;
 	char *memlock; /* RLIMIT_MEMLOCK to set: bytes, or "unlimited"; NULL: leave it */
 	/* namespaces passed with the message, in this order of fds */
 	uint32_t ns; /* NS_* bits */
 };
+#define JOINED_UNSET_MAX 8
 #define NS_MNT 1u
 #define NS_NET 2u
 #define NS_IPC 4u

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "clones.h"
+#include "envfile.h"
 #include "hostroot.h"
 #include "join.h"
 #include "keeper.h"
@@ -69,7 +70,7 @@ static int begin_file(struct step *s)
 	char why[256];
 	struct err e = { "" };
 	int rc, trusted = trust_image(s->plan.image, s->plan.image_fs, &s->c.trusted, why,
-				     sizeof(why), &e);
+				      sizeof(why), &e);
 
 	if (trusted < 0)
 		return err_set(&s->e, "image %s: %s", s->r.image, e.text);
@@ -134,11 +135,27 @@ static bool may_be_trusted(const struct step *s)
 	return false;
 }
 
+/*
+ * The host's locales are none of the image's, which says its own, if it has some (as in pyxis).
+ * An image's value is set after this.
+ */
+static void plan_unset(struct plan *p, const char *env_names)
+{
+	static char *const locale[PLAN_UNSET_MAX] = { (char *)"LANG", (char *)"LANGUAGE",
+						      (char *)"LC_ALL" };
+
+	p->nunset = 0;
+	for (size_t i = 0; i < PLAN_UNSET_MAX; i++)
+		if (!env_names_have(env_names, locale[i], strlen(locale[i])))
+			p->unset[p->nunset++] = locale[i];
+}
+
 /* What is in the image, by the opener. */
 static int take_env(struct step *s)
 {
 	struct err why = { "" };
 
+	plan_unset(&s->plan, s->r.env_names);
 	if (opener_take_env(&s->opener, s->alive, step_timeout_ms(s), &s->plan, &s->e) == 0)
 		return s->c.slurm ? slurmtools_accounts(&s->plan.etc, &s->e) : 0;
 	if (s->fuse.pid)
@@ -209,8 +226,7 @@ int step_build_prepare(struct step *s)
 
 	/* keeper and opener need a moment: they begin first */
 	if (config_parse(&s->c, s->r.args, s->r.nargs, &s->e) < 0 || step_open_state(s) < 0 ||
-	    (image && start_opener(s, -1) < 0) ||
-	    config_check_files(s->r.slurm_conf, &s->e) < 0)
+	    (image && start_opener(s, -1) < 0) || config_check_files(s->r.slurm_conf, &s->e) < 0)
 		return -1;
 	s->join_fd = join_listen(s->state, &s->r, &s->e);
 	if (s->join_fd < 0)
@@ -345,6 +361,10 @@ static int build(struct step *s, int base)
 	sys_close(&s->image_root);
 	s->joined.env = s->plan.env;
 	s->joined.nenv = s->plan.nenv;
+	s->joined.unset = s->plan.unset;
+	s->joined.nunset = s->plan.nunset;
+	if (s->plan.note[0] && add_note(s, s->plan.note) < 0)
+		return -1;
 	if (s->user_kernel_mount)
 		return add_note(
 			s, "warning: this node lets the kernel mount images that users can write "

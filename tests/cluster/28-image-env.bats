@@ -133,6 +133,37 @@ OTHER=-'
     is PATH=/bin:/usr/bin
 }
 
+@test "a SIF's variables that stand on others, and one that takes a shell: a line says so" {
+    img=$(variant sifpath.sqsh 'mkdir -p .singularity.d/env; cd .singularity.d/env
+        echo "export PATH=\"/opt/base:/bin\"" >10-docker2singularity.sh
+        printf "%s\n" "ROOT=/opt/app" "export PATH=\$ROOT/bin:\$PATH" "export LIBS=\"\${ROOT}/lib\${LIBS:+:\$LIBS}\"" \
+            "export MINE=\$HOME/mine" "export CPUS=\$(nproc)" "export SCR=\$SCRATCH/x" >90-environment.sh')
+    ENV=(LIBS=/host SCRATCH=/scratch)
+    inside "$img" -- sh -c "$(vars PATH LIBS MINE CPUS SCR)"
+    is 'PATH=/opt/app/bin:/opt/base:/bin
+LIBS=/opt/app/lib
+MINE=/home/berthalice/mine
+CPUS=-
+SCR=-'
+    says "90-environment.sh sets CPUS by what takes a shell: left out; set it in the job and with --container-env=CPUS"
+    ENV=(CPUS=3)
+    inside "$img" --container-env=CPUS,SCR -- sh -c "$(vars CPUS)"
+    is CPUS=3
+}
+
+@test "the host's locale stays outside, but for --container-env; the image's own counts" {
+    img=$(variant locale.sqsh 'echo LC_ALL=C.image >etc/environment')
+    ENV=(LANG=xx_XX LANGUAGE=xx LC_ALL=xx_XX LC_TIME=C)
+    inside tiny.sqsh -- sh -c "$(vars LANG LANGUAGE LC_ALL LC_TIME)"
+    is $'LANG=-\nLANGUAGE=-\nLC_ALL=-\nLC_TIME=C'
+    inside "$img" --container-env=LANG -- sh -c "$(vars LANG LANGUAGE LC_ALL)"
+    is $'LANG=xx_XX\nLANGUAGE=-\nLC_ALL=C.image'
+    batch --container="$img" --container-env=LC_ALL --wrap "$(vars LANG LC_ALL)"
+    is $'LANG=-\nLC_ALL=xx_XX'
+    host srun --usnic=none sh -c "$(vars LANG)"
+    is LANG=xx_XX
+}
+
 @test "SLURM_*, PMI*, PMIX_* and the user's own are not the image's to decide" {
     img=$(variant forged.sqsh 'printf "%s=forged\n" SLURM_JOB_ID SLURM_PROCID SLURM_NTASKS SLURMD_NODENAME _SLURM_X \
         SPANK_X PMI_RANK PMI_FD PMIX_RANK PMIX_NAMESPACE BERTH_CONTAINER_IMAGE HOME USER LOGNAME TMPDIR FREE \

@@ -2,7 +2,7 @@
 /* /etc/environment and a SIF's environment files, the one after the other, and the filter. */
 #include "fuzz.h"
 
-#include "../../helper/envfile.h"
+#include "../../helper/envscript.h"
 
 static void check_list(const struct env_list *l)
 {
@@ -25,11 +25,14 @@ static void check_list(const struct env_list *l)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct env_list l = { NULL, 0, 0 };
+	struct env_list l = { NULL, 0, 0 }, known = { NULL, 0, 0 };
+	struct env_left_out left = { "" };
 	struct err e = { "" };
 	const char *text = (const char *)data;
 
-	fuzz_check_err(env_parse_singularity(text, size, &l, &e), &e);
+	fuzz_check_err(env_set(&known, "PATH=/usr/bin:/bin", &e), &e);
+	fuzz_check_err(env_parse_singularity(text, size, &known, &l, &left, &e), &e);
+	FUZZ_CHECK(!left.name[0] || env_names_valid(left.name));
 	check_list(&l);
 	e.text[0] = '\0';
 	fuzz_check_err(env_parse_environment(text, size, &l, &e), &e);
@@ -38,5 +41,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_list(&l);
 	FUZZ_CHECK(!env_get(&l, "HOME") && !env_get(&l, "A") && !env_get(&l, "PMI_RANK"));
 	env_list_done(&l);
+	env_list_done(&known);
 	return 0;
 }

@@ -3,13 +3,17 @@
 #include <string.h>
 
 #include "../../helper/envfile.h"
+#include "../../helper/envscript.h"
 #include "unit.h"
 
-static struct env_list list;
+static struct env_list list, known;
+static struct env_left_out left;
 
 static void list_empty(void)
 {
 	env_list_done(&list);
+	env_list_done(&known);
+	left.name[0] = '\0';
 }
 
 static void etc(const char *text)
@@ -23,7 +27,10 @@ static void sif(const char *text)
 {
 	struct err e = { "" };
 
-	ck_assert_msg(env_parse_singularity(text, strlen(text), &list, &e) == 0, "%s", e.text);
+	ck_assert_int_eq(env_set(&known, "PATH=/usr/bin:/bin", &e), 0);
+	ck_assert_int_eq(env_set(&known, "HOME=/home/ann", &e), 0);
+	ck_assert_msg(env_parse_singularity(text, strlen(text), &known, &list, &left, &e) == 0,
+		      "%s", e.text);
 }
 
 static void has(const char *name, const char *value)
@@ -171,7 +178,7 @@ START_TEST(too_long_text)
 	ck_assert_int_eq(env_parse_environment(text, sizeof(text), &list, &e), -1);
 	ck_assert_ptr_nonnull(strstr(e.text, "larger than 262144 bytes"));
 	e.text[0] = '\0';
-	ck_assert_int_eq(env_parse_singularity(text, sizeof(text), &list, &e), -1);
+	ck_assert_int_eq(env_parse_singularity(text, sizeof(text), &known, &list, NULL, &e), -1);
 }
 END_TEST
 
@@ -224,14 +231,14 @@ END_TEST
 
 START_TEST(singularity_skips_what_needs_a_shell)
 {
-	sif("export A=$HOME/bin\n"
+	sif("export A=$SCRATCH/bin\n"
 	    "export B=\"x${A}\"\n"
 	    "export C=`id`\n"
 	    "export D=$(id)\n"
 	    "export E=\"${X:-\"other name\"}\"\n"
 	    "export F=\"${F:-$A}\"\n"
 	    "export G=\"${G:=x}\"\n"
-	    "export H=\"a\"b\n"
+	    "export H=$((1 + 1))\n"
 	    "export I=~/x\n"
 	    "export J=/a:~/b\n"
 	    "export K=x>file\n"
@@ -247,6 +254,67 @@ START_TEST(singularity_skips_what_needs_a_shell)
 	has("M", "ok~ok");
 	has("N", "1");
 	ck_assert_uint_eq(list.n, 2);
+	ck_assert_str_eq(left.name, "A");
+}
+END_TEST
+
+START_TEST(singularity_expansions)
+{
+	sif("export PATH=/opt/a/bin:$PATH\n"
+	    "export PATH=\"/opt/b/bin:${PATH}\"\n"
+	    "export LD_LIBRARY_PATH=/opt/a/lib:$LD_LIBRARY_PATH\n"
+	    "export MANPATH=/opt/man${MANPATH:+:$MANPATH}\n"
+	    "export MANPATH=/opt/b/man${MANPATH:+:$MANPATH}\n"
+	    "ROOT=/opt/app\n"
+	    "export APP=\"$ROOT/bin\"/x'$y'\\$z\n"
+	    "export CACHE=${CACHE-/tmp/${ROOT:-/none}/c}\n"
+	    "export NOTHING=\"${APP+}\"\n"
+	    "export OWN=\"$HOME/own\"\n"
+	    "export WORDS=\"${WORDS:-\"a b\" $ROOT}\"\n"
+	    "export ESCAPED=\"${ESCAPED:-a\\}b\\$c}\"\n");
+	has("PATH", "/opt/b/bin:/opt/a/bin:/usr/bin:/bin");
+	has("LD_LIBRARY_PATH", "/opt/a/lib:");
+	has("MANPATH", "/opt/b/man:/opt/man");
+	lacks("ROOT");
+	has("APP", "/opt/app/bin/x$y$z");
+	has("CACHE", "/tmp//opt/app/c");
+	has("NOTHING", "");
+	has("OWN", "/home/ann/own");
+	has("WORDS", "a b /opt/app");
+	has("ESCAPED", "a}b$c");
+	lacks("HOME");
+	ck_assert_str_eq(left.name, "");
+	sif("export PATH=$PATH:$(ls -d /opt/*)\nexport LATER=`x`\n");
+	has("PATH", "/opt/b/bin:/opt/a/bin:/usr/bin:/bin"); /* as it was */
+	ck_assert_str_eq(left.name, "PATH");
+}
+END_TEST
+
+/* Each line doubles it: the limit ends that, not the memory. */
+START_TEST(singularity_growth)
+{
+	char text[4096] = "export A=0123456789\n";
+	struct err e = { "" };
+
+	for (int i = 0; i < 60; i++)
+		strcat(text, "export A=$A$A$A$A\n");
+	ck_assert_int_eq(env_parse_singularity(text, strlen(text), &known, &list, NULL, &e), -1);
+	ck_assert_msg(strstr(e.text, "larger than 65536 bytes") != NULL, "%s", e.text);
+}
+END_TEST
+
+START_TEST(singularity_depth)
+{
+	char text[4096] = "export A=1\nexport B=";
+
+	for (int i = 0; i < 200; i++)
+		strcat(text, "${A:+");
+	strcat(text, "x");
+	for (int i = 0; i < 200; i++)
+		strcat(text, "}");
+	sif(text);
+	lacks("B");
+	ck_assert_str_eq(left.name, "B");
 }
 END_TEST
 
@@ -315,7 +383,8 @@ START_TEST(singularity_edges)
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
 		sif(odd[i]);
 	ck_assert_uint_eq(list.n, 0);
-	ck_assert_int_eq(env_parse_singularity("export A=\"x\0y\"\nexport B=1\n", 26, &list, NULL),
+	ck_assert_int_eq(env_parse_singularity("export A=\"x\0y\"\nexport B=1\n", 26, &known, &list,
+					       NULL, NULL),
 			 0);
 	lacks("A");
 	has("B", "1");
@@ -384,6 +453,9 @@ int main(void)
 	tcase_add_test(tc, too_long_text);
 	tcase_add_test(tc, singularity_forms);
 	tcase_add_test(tc, singularity_skips_what_needs_a_shell);
+	tcase_add_test(tc, singularity_expansions);
+	tcase_add_test(tc, singularity_growth);
+	tcase_add_test(tc, singularity_depth);
 	tcase_add_test(tc, singularity_skips_blocks);
 	tcase_add_test(tc, singularity_reassignment);
 	tcase_add_test(tc, singularity_edges);

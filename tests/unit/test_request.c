@@ -343,9 +343,11 @@ END_TEST
 
 START_TEST(joined_round_trip)
 {
-	char *env[] = { "A=1", "B=line\nline\xff", "EMPTY=" };
+	char *env[] = { "A=1", "B=line\nline\xff", "EMPTY=" }, *unset[] = { "LANG", "LC_ALL" };
 	struct joined in = { .env = env,
 			     .nenv = 3,
+			     .unset = unset,
+			     .nunset = 2,
 			     .cwd = "/w",
 			     .note = "cwd is /",
 			     .ns = NS_MNT | NS_NET };
@@ -359,6 +361,8 @@ START_TEST(joined_round_trip)
 	ck_assert_str_eq(out.env[1], env[1]);
 	ck_assert_str_eq(out.env[2], env[2]);
 	ck_assert_ptr_null(out.env[3]);
+	ck_assert_uint_eq(out.nunset, 2);
+	ck_assert_str_eq(out.unset[1], "LC_ALL");
 	ck_assert_str_eq(out.cwd, "/w");
 	ck_assert_str_eq(out.note, "cwd is /");
 	ck_assert_uint_eq(out.ns, NS_MNT | NS_NET);
