@@ -11,14 +11,17 @@
 #define NAME_LEN_MAX 128
 #define TEMPLATE_LEN_MAX 512
 
-const char *const usnic_env_defaults[] = {
-	"OMPI_MCA_btl_usnic_if_include=%i",  /* Open MPI's usNIC BTL */
-	"OMPI_MCA_btl_openib_if_include=%i", /* Open MPI's verbs BTL, up to 4.x */
-	"UCX_NET_DEVICES=%p",		     /* UCX: Open MPI, MPICH, Intel MPI over mlx */
-	"FI_VERBS_IFACE=%n",		     /* libfabric's verbs: MPICH, Intel MPI */
-	"FI_VERBS_DEVICE_NAME=%f",	     /* the same, of later releases */
-	"NCCL_IB_HCA==%i",		     /* the second "=" asks for exactly these */
-	NULL,
+/* usNIC has unreliable datagrams alone, and a provider of its own in libfabric. */
+static const struct {
+	bool usnic;
+	const char *entry;
+} defaults[] = {
+	{ true, "OMPI_MCA_btl_usnic_if_include=%i" },	/* Open MPI's usNIC BTL */
+	{ false, "OMPI_MCA_btl_openib_if_include=%i" }, /* Open MPI's verbs BTL, up to 4.x */
+	{ false, "UCX_NET_DEVICES=%p" },      /* UCX: Open MPI, MPICH, Intel MPI over mlx */
+	{ false, "FI_VERBS_IFACE=%n" },	      /* libfabric's verbs: MPICH, Intel MPI */
+	{ false, "FI_VERBS_DEVICE_NAME=%f" }, /* the same, of later releases */
+	{ false, "NCCL_IB_HCA==%p" },	      /* the second "=" asks for exactly these */
 };
 
 static size_t name_length(const char *s)
@@ -79,7 +82,9 @@ static void put_list(FILE *f, const struct devices *d, char code, bool *lacks)
 
 		if (!text[0])
 			*lacks = true;
-		fprintf(f, "%s%s%s", i ? "," : "", text, code == 'p' ? ":1" : "");
+		fprintf(f, "%s%s", i ? "," : "", text);
+		if (code == 'p')
+			fprintf(f, ":%u", d->v[i]->port);
 	}
 }
 
@@ -163,14 +168,26 @@ static bool add(struct list *l, const char *entry, size_t n, const struct device
 	return l->v[l->n] && ++l->n;
 }
 
+static bool fits(bool usnic, const struct devices *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if ((d->v[i]->role == HWMAP_POOLED) != usnic)
+			return false;
+	return true;
+}
+
 static bool make_hints(const char *site, const struct devices *d, struct list *l)
 {
 	l->v = calloc(USNICENV_MAX, sizeof(*l->v));
 	if (!l->v)
 		return false;
-	for (const char *const *t = usnic_env_defaults; *t; t++)
-		if (!site_has(site, *t, name_length(*t)) && !add(l, *t, strlen(*t), d))
+	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
+		const char *t = defaults[i].entry;
+
+		if (fits(defaults[i].usnic, d) && !site_has(site, t, name_length(t)) &&
+		    !add(l, t, strlen(t), d))
 			return false;
+	}
 	while (site && *site) {
 		size_t n = strcspn(site, ";");
 

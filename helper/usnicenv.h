@@ -8,10 +8,12 @@
  *
  * Those of libraries come from a table of NAME=TEMPLATE, which the site can add to
  * (usnic_env=, entries joined by ';'; an empty template takes NAME out):
- *   %i  RDMA devices, "usnic_0,usnic_1"   %p  with their port, "mlx5_0:1,mlx5_1:1"
+ *   %i  RDMA devices, "usnic_0,usnic_1"   %p  with the port that is up, "mlx5_0:1,mlx5_1:2"
  *   %f  the first RDMA device             %n  the first netdev
  *   %u  uverbs, "uverbs0,uverbs1"         %%  a percent sign
- * A variable whose template needs what no device has is left out.
+ * A variable whose template needs what no device has is left out.  The defaults are for usNIC's
+ * devices or for those of others, as the libraries are: one is left out where the rank has a
+ * device that it is not for.  The site's own are for all.
  */
 #ifndef BERTH_USNICENV_H
 #define BERTH_USNICENV_H
@@ -34,8 +36,5 @@ int usnic_env_check(const char *text, struct err *e);
 int usnic_env_make(const char *site, const struct hwmap_device *const *devices, size_t n,
 		   char ***ret_own, uint32_t *ret_nown, char ***ret_hints, uint32_t *ret_nhints,
 		   struct err *e);
-
-/* The default table, "NAME=TEMPLATE" each, NULL at the end; for --help and the documents. */
-extern const char *const usnic_env_defaults[];
 
 #endif

@@ -219,6 +219,8 @@ static void gres_text(const struct gres *g)
 	if (g->rounded)
 		puts("# Cores= are more than the near ones, since Slurm takes one whole socket or all of them:\n"
 		     "#   --socket=numa with SlurmdParameters=numa_node_as_socket, l3cache likewise.");
+	if (g->files)
+		puts("# With File= Slurm chooses the devices: Berth follows it with gres=yes in plugstack.conf.");
 	for (size_t i = 0; i < g->n; i++) {
 		const struct gres_line *l = &g->line[i];
 

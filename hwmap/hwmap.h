@@ -67,13 +67,14 @@ struct hwmap_device {
 	char ibdev[HWMAP_NAME_MAX];  /* "usnic_1" */
 	char uverbs[HWMAP_NAME_MAX]; /* "uverbs1", below /dev/infiniband */
 	uint32_t major, minor;	     /* of that node */
-	char netdev[HWMAP_NAME_MAX];
+	char netdev[HWMAP_NAME_MAX]; /* that port's; of a bond, the bond */
 	char driver[HWMAP_NAME_MAX]; /* of the PCI function; of the ibdev where there is none */
 	char pci[HWMAP_PCI_MAX];     /* its own function */
 	char pf[HWMAP_PCI_MAX];	     /* the PF: its own address but for a VF */
 	char vfio[HWMAP_NAME_MAX];   /* "12", below /dev/vfio, if vfio-pci has the function */
 	int32_t numa;		     /* OS index of the NUMA node; -1: none, or nobody knows */
-	uint32_t nic;		     /* devices of one PF share this number */
+	uint16_t nic;		     /* devices of one PF share this number */
+	uint16_t port;		     /* the ibdev's that state is of, from 1; 0: no ibdev */
 	uint32_t slots;		     /* how many leases it bears: VFs, or 1, or 0 */
 	uint32_t busy; /* slots that the kernel shows in use (usNIC's qpn, RDMA contexts) */
 	uint32_t sriov_total, sriov_num; /* sriov_totalvfs and sriov_numvfs, of a PF */

@@ -43,6 +43,7 @@ bool hwmap_look(struct hwmap *m, size_t i)
 {
 	struct hwmap_device *d = &m->devices[i];
 	enum hwmap_state best = HWMAP_STATE_UNKNOWN, was = d->state;
+	uint16_t of = 0;
 	int state = -1;
 
 	/* the best of the ports, as a scan has it */
@@ -51,10 +52,14 @@ bool hwmap_look(struct hwmap *m, size_t i)
 		state = links_port(d->ibdev, port);
 		if (state < 0)
 			break;
-		if (hwmap_port_state(state) > best)
+		if (hwmap_port_state(state) > best) {
 			best = hwmap_port_state(state);
+			of = (uint16_t)port;
+		}
 	}
-	if (best != HWMAP_STATE_UNKNOWN)
+	if (best != HWMAP_STATE_UNKNOWN) {
 		d->state = best;
+		d->port = of;
+	}
 	return d->state != was;
 }

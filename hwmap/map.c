@@ -101,6 +101,8 @@ static const char *map_device_wrong(const struct hwmap *m, const struct hwmap_de
 		return "device number";
 	if (d->numa < -1)
 		return "NUMA node";
+	if (d->port > HWMAP_PORTS_MAX || (d->ibdev[0] && d->port == 0))
+		return "port";
 	if (d->nic >= m->ndevices)
 		return "NIC's number";
 	if (d->slots > HWMAP_SLOTS_MAX || d->busy > d->slots)

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define MAPFILE_MAGIC "berthmap"
-#define MAPFILE_VERSION 1 /* to be raised when a field changes its meaning */
+#define MAPFILE_VERSION 2 /* to be raised when a field changes its meaning */
 
 struct mapfile_head {
 	char magic[8];
@@ -25,7 +25,7 @@ struct mapfile_head {
 _Static_assert(sizeof(struct mapfile_head) == 8 + 6 * 4 + HWMAP_STAMP_MAX, "padding");
 _Static_assert(sizeof(struct hwmap_place) == HWMAP_CPUS_MAX / 8 + 8, "padding");
 _Static_assert(sizeof(struct hwmap_device) ==
-		       12 * 4 + 5 * HWMAP_NAME_MAX + 2 * HWMAP_PCI_MAX + HWMAP_CPUS_MAX / 8,
+		       11 * 4 + 2 * 2 + 5 * HWMAP_NAME_MAX + 2 * HWMAP_PCI_MAX + HWMAP_CPUS_MAX / 8,
 	       "padding");
 
 static int mapfile_put(int fd, const void *data, size_t size, struct err *e)

@@ -183,6 +183,7 @@ static void scan_fill_ib(const struct scan *s, struct hwmap_device *d, const str
 	if (!item->fn)
 		memcpy(d->driver, ib->driver, sizeof(d->driver));
 	d->state = ib->state;
+	d->port = ib->port;
 	d->major = ib->major;
 	d->minor = ib->minor;
 	memcpy(d->ibdev, ib->name, sizeof(d->ibdev));
@@ -300,7 +301,7 @@ static struct hwmap *scan_map(const struct scan *s, const struct topo *t,
 			d->numa = seats[i].numa;
 		}
 		scan_fill(s, d, &l->v[i]);
-		d->nic = again ? nics - 1 : nics++;
+		d->nic = (uint16_t)(again ? nics - 1 : nics++);
 	}
 	return m;
 }

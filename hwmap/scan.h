@@ -41,6 +41,7 @@ struct scan_ib {
 	char uverbs[HWMAP_NAME_MAX];
 	uint32_t major, minor;
 	enum hwmap_state state;
+	uint16_t port;		     /* with that state */
 	bool pooled;		     /* one for all VFs of its function, as usNIC's */
 	bool soft;		     /* its own path leads to no PCI function, only its netdev's */
 	bool unreadable;	     /* nothing but a name */

@@ -25,6 +25,7 @@ static int scan_rdma_state(const struct scan *s, struct scan_ib *ib)
 {
 	int64_t number;
 
+	ib->port = 1;
 	for (int port = 1; port <= HWMAP_PORTS_MAX && ib->state != HWMAP_STATE_ACTIVE; port++) {
 		enum hwmap_state state;
 
@@ -36,8 +37,10 @@ static int scan_rdma_state(const struct scan *s, struct scan_ib *ib)
 			return port == 1 ? -1 : 0;
 		}
 		state = hwmap_port_state(number);
-		if (state > ib->state)
+		if (state > ib->state) {
 			ib->state = state;
+			ib->port = (uint16_t)port;
+		}
 	}
 	return 0;
 }
@@ -152,12 +155,21 @@ static void scan_rdma_usnic(const struct scan *s, struct scan_ib *ib)
 
 void scan_rdma_settle(const struct scan *s, struct scan_ib *ib, const struct scan_fn *fn)
 {
+	char file[64];
 	const char *net;
 
 	if (ib->netdev[0] || !fn || fn->nnets == 0)
 		return;
-	if (fn->nnets > 1 && scan_rdma_netdev(s, ib, "ports/1/gid_attrs/ndevs/0"))
-		return;
+	/*
+	 * A RoCE port's default GID belongs to its interface, or to the bond that has that
+	 * (roce_gid_mgmt.c, is_ndev_for_default_gid_filter).  InfiniBand's has none (EINVAL).
+	 */
+	snprintf(file, sizeof(file), "ports/%u/gid_attrs/ndevs/0", ib->port);
+	if (scan_rdma_netdev(s, ib, file)) {
+		if (scan_net_find(s, ib->netdev))
+			return;
+		ib->netdev[0] = '\0'; /* of another network namespace */
+	}
 	net = scan_net_of(s, fn);
 	memcpy(ib->netdev, net, strlen(net) + 1);
 }

@@ -16,6 +16,7 @@ static void scan_xml_ib(struct scan *s, const struct topo_io_osdev *d)
 	ib->at = d->at;
 	ib->soft = d->at == SCAN_NOWHERE;
 	ib->state = hwmap_port_state(d->port_state);
+	ib->port = 1; /* of that one hwloc tells (topo_io.h) */
 	ib->pooled = d->usnic_vfs > 0;
 	ib->max_vf = d->usnic_vfs;
 }

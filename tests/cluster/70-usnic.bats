@@ -224,16 +224,15 @@ srun -Q --container="$IMG" sh -c "echo image: \$BERTH_IBDEV; ls '"$IB"'"'
 @test "what a batch script was given is not what its steps say, but what it sets itself is" {
     batch -w "$(node 1)" --usnic=batch,device=usnic_0 <<'END'
 #!/bin/sh
-say='echo ${BERTH_IBDEV:-none} ${BERTH_UVERBS:-none} ${UCX_NET_DEVICES:-none} ${NCCL_IB_HCA:-none}'
+say='echo ${BERTH_IBDEV:-none} ${BERTH_UVERBS:-none} ${OMPI_MCA_btl_usnic_if_include:-none}'
 sh -c "$say"
 srun -Q --usnic=device=usnic_3 sh -c "$say"
 srun -Q --usnic=none sh -c "$say"
-export NCCL_IB_HCA=mine
+export OMPI_MCA_btl_usnic_if_include=mine
 srun -Q --usnic=device=usnic_2 sh -c "$say"
 END
     ok
-    is "$(printf '%s\n' 'usnic_0 uverbs0 usnic_0:1 =usnic_0' 'usnic_3 uverbs3 usnic_3:1 =usnic_3' 'none none none none' \
-        'usnic_2 uverbs2 usnic_2:1 mine')"
+    is "$(printf '%s\n' 'usnic_0 uverbs0 usnic_0' 'usnic_3 uverbs3 usnic_3' 'none none none' 'usnic_2 uverbs2 mine')"
 }
 
 @test "salloc: for its steps; the shell on the node has none unless it says batch" {
@@ -347,34 +346,35 @@ VARIABLES='env | grep -E "^(BERTH_|OMPI_|UCX_|FI_|NCCL_)" | grep -v -e ^BERTH_US
 @test "Berth's own variables and those of libraries say what was given" {
     host srun --usnic sh -c "$VARIABLES"
     is "$(printf '%s\n' BERTH_DEVICES=/dev/infiniband/uverbs0 BERTH_IBDEV=usnic_0 BERTH_NETDEV=enp6s0f0 BERTH_NUMA=0 \
-        BERTH_UVERBS=uverbs0 FI_VERBS_DEVICE_NAME=usnic_0 FI_VERBS_IFACE=enp6s0f0 NCCL_IB_HCA==usnic_0 \
-        OMPI_MCA_btl_openib_if_include=usnic_0 OMPI_MCA_btl_usnic_if_include=usnic_0 UCX_NET_DEVICES=usnic_0:1)"
+        BERTH_UVERBS=uverbs0 OMPI_MCA_btl_usnic_if_include=usnic_0)"
     inside base.sqsh --usnic=2 -- sh -c "$VARIABLES"
     is "$(printf '%s\n' BERTH_DEVICES=/dev/infiniband/uverbs0,/dev/infiniband/uverbs1 BERTH_IBDEV=usnic_0,usnic_1 \
-        BERTH_NETDEV=enp6s0f0,enp7s0f0 BERTH_NUMA=0,0 BERTH_UVERBS=uverbs0,uverbs1 FI_VERBS_DEVICE_NAME=usnic_0 \
-        FI_VERBS_IFACE=enp6s0f0 NCCL_IB_HCA==usnic_0,usnic_1 OMPI_MCA_btl_openib_if_include=usnic_0,usnic_1 \
-        OMPI_MCA_btl_usnic_if_include=usnic_0,usnic_1 UCX_NET_DEVICES=usnic_0:1,usnic_1:1)"
+        BERTH_NETDEV=enp6s0f0,enp7s0f0 BERTH_NUMA=0,0 BERTH_UVERBS=uverbs0,uverbs1 \
+        OMPI_MCA_btl_usnic_if_include=usnic_0,usnic_1)"
     host srun sh -c "$VARIABLES"
     is ''
 }
 
 @test "a variable that the user set stays, with a note under explain" {
-    ENV=(UCX_NET_DEVICES=mine NCCL_IB_HCA=)
-    host srun --usnic sh -c 'echo "$UCX_NET_DEVICES<$NCCL_IB_HCA>"'
-    is 'mine<>'
-    silent
-    host srun --usnic=explain sh -c 'echo "$UCX_NET_DEVICES"'
+    for value in mine ''; do
+        ENV=(OMPI_MCA_btl_usnic_if_include="$value")
+        host srun --usnic sh -c 'echo "<$OMPI_MCA_btl_usnic_if_include>"'
+        is "<$value>"
+        silent
+    done
+    ENV=(OMPI_MCA_btl_usnic_if_include=mine)
+    host srun --usnic=explain printenv OMPI_MCA_btl_usnic_if_include
     is mine
-    run grep UCX <<<"$stderr"
-    has "UCX_NET_DEVICES is set and stays as it is; Berth's would be usnic_0:1"
+    run grep OMPI <<<"$stderr"
+    has "OMPI_MCA_btl_usnic_if_include is set and stays as it is; Berth's would be usnic_0"
     ENV=(BERTH_IBDEV=mine)
     host srun --usnic printenv BERTH_IBDEV
     is usnic_0
 }
 
 @test "usnic_env=: the site's variables beside Berth's, instead of one, and one taken out" {
-    ours 'usnic_env=MY_NICS=%i/%u/%n;UCX_NET_DEVICES=%f:2;NCCL_IB_HCA='
-    host srun --usnic=2 sh -c 'echo $MY_NICS $UCX_NET_DEVICES ${NCCL_IB_HCA:-none}'
+    ours 'usnic_env=MY_NICS=%i/%u/%n;UCX_NET_DEVICES=%f:2;OMPI_MCA_btl_usnic_if_include='
+    host srun --usnic=2 sh -c 'echo $MY_NICS $UCX_NET_DEVICES ${OMPI_MCA_btl_usnic_if_include:-none}'
     is 'usnic_0,usnic_1/uverbs0,uverbs1/enp6s0f0 usnic_0:2 none'
     ours 'usnic_env=MY_NICS=%x'
     host srun --usnic true

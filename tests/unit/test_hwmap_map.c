@@ -97,7 +97,8 @@ static struct hwmap *four_nodes(void)
 		strcpy(d->pf, d->pci);
 		d->major = 231;
 		d->minor = 192 + i;
-		d->nic = i;
+		d->nic = (uint16_t)i;
+		d->port = 1;
 		d->slots = 64;
 		d->busy = i;
 	}
@@ -287,6 +288,8 @@ START_TEST(what_cannot_be)
 	WRONG(devices[1].role, 4, "device 1 has a role");
 	WRONG(devices[1].state, 4, "a state");
 	WRONG(devices[1].nic, 3, "a NIC's number");
+	WRONG(devices[1].port, 0, "a port");
+	WRONG(devices[1].port, HWMAP_PORTS_MAX + 1, "a port");
 	WRONG(devices[1].busy, 65, "a number of slots");
 	WRONG(devices[1].slots, HWMAP_SLOTS_MAX + 1, "a number of slots");
 	WRONG(devices[1].major, 4096, "a device number");

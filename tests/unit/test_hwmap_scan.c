@@ -188,6 +188,37 @@ START_TEST(single)
 }
 END_TEST
 
+START_TEST(two_ports)
+{
+	ck_assert_int_eq(machines_make("single", &tree), 0);
+	tree_file(&tree, "1: DOWN", "class/infiniband/bnxt_re0/ports/1/state");
+	tree_file(&tree, "4: ACTIVE", "class/infiniband/bnxt_re0/ports/2/state");
+	tree_file(&tree, "1: DOWN", "class/infiniband/bnxt_re1/ports/1/state");
+	tree_file(&tree, "1: DOWN", "class/infiniband/bnxt_re1/ports/2/state");
+	scan_with(NULL);
+	no_notes();
+	ck_assert_uint_eq(map->devices[0].port, 2);
+	ck_assert_int_eq(map->devices[0].state, HWMAP_STATE_ACTIVE);
+	ck_assert_uint_eq(map->devices[1].port, 1);
+	ck_assert_int_eq(map->devices[1].state, HWMAP_STATE_DOWN);
+	ck_assert_uint_eq(map->devices[2].port, 1);
+}
+END_TEST
+
+/* Libraries need the interface with the address: of a bond that is not the slave. */
+START_TEST(bond)
+{
+	ck_assert_int_eq(machines_make("single", &tree), 0);
+	tree_net(&tree, "virtual", "bond0", "1");
+	tree_file(&tree, "bond0", "class/infiniband/bnxt_re0/ports/1/gid_attrs/ndevs/0");
+	tree_file(&tree, "elsewhere", "class/infiniband/bnxt_re1/ports/1/gid_attrs/ndevs/0");
+	scan_with(NULL);
+	no_notes();
+	ck_assert_str_eq(map->devices[0].netdev, "bond0");
+	ck_assert_str_eq(map->devices[1].netdev, "enp65s0f0v0");
+}
+END_TEST
+
 START_TEST(laptop)
 {
 	scan("laptop");
@@ -610,6 +641,8 @@ int main(void)
 	tcase_add_test(tc, many_vfs);
 	tcase_add_test(tc, eight_rail);
 	tcase_add_test(tc, single);
+	tcase_add_test(tc, two_ports);
+	tcase_add_test(tc, bond);
 	tcase_add_test(tc, laptop);
 	tcase_add_test(tc, kinds);
 	tcase_add_test(tc, cpuless);

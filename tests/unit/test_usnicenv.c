@@ -5,11 +5,26 @@
 #include "../../helper/usnicenv.h"
 #include "unit.h"
 
-static const struct hwmap_device usnic_1 = { .ibdev = "usnic_1",
+static const struct hwmap_device usnic_1 = { .role = HWMAP_POOLED,
+					     .ibdev = "usnic_1",
+					     .port = 1,
 					     .uverbs = "uverbs1",
 					     .netdev = "enp7s0f0",
 					     .numa = 0 };
-static const struct hwmap_device usnic_3 = { .ibdev = "usnic_3", .uverbs = "uverbs3", .numa = 1 };
+static const struct hwmap_device usnic_3 = { .role = HWMAP_POOLED,
+					     .ibdev = "usnic_3",
+					     .port = 1,
+					     .uverbs = "uverbs3",
+					     .numa = 1 };
+static const struct hwmap_device mlx5_2 = { .role = HWMAP_VF,
+					    .ibdev = "mlx5_2",
+					    .port = 1,
+					    .uverbs = "uverbs2",
+					    .netdev = "enp8s0f0v0" };
+static const struct hwmap_device mlx4_0 = { .role = HWMAP_PF,
+					    .ibdev = "mlx4_0",
+					    .port = 2,
+					    .uverbs = "uverbs4" };
 
 struct vars {
 	char **own, **hints;
@@ -62,9 +77,7 @@ START_TEST(one_device)
 	ck_assert_str_eq(value(v.own, v.nown, "BERTH_UVERBS"), "uverbs1");
 	ck_assert_str_eq(value(v.own, v.nown, "BERTH_NUMA"), "0");
 	ck_assert_str_eq(value(v.hints, v.nhints, "OMPI_MCA_btl_usnic_if_include"), "usnic_1");
-	ck_assert_str_eq(value(v.hints, v.nhints, "UCX_NET_DEVICES"), "usnic_1:1");
-	ck_assert_str_eq(value(v.hints, v.nhints, "FI_VERBS_IFACE"), "enp7s0f0");
-	ck_assert_str_eq(value(v.hints, v.nhints, "NCCL_IB_HCA"), "=usnic_1");
+	ck_assert_uint_eq(v.nhints, 1);
 	done(&v);
 }
 END_TEST
@@ -77,10 +90,33 @@ START_TEST(two_devices)
 			 "/dev/infiniband/uverbs3,/dev/infiniband/uverbs1");
 	ck_assert_str_eq(value(v.own, v.nown, "BERTH_NETDEV"), "-,enp7s0f0");
 	ck_assert_str_eq(value(v.own, v.nown, "BERTH_NUMA"), "1,0");
-	ck_assert_str_eq(value(v.hints, v.nhints, "UCX_NET_DEVICES"), "usnic_3:1,usnic_1:1");
-	ck_assert_str_eq(value(v.hints, v.nhints, "FI_VERBS_DEVICE_NAME"), "usnic_3");
+	ck_assert_str_eq(value(v.hints, v.nhints, "OMPI_MCA_btl_usnic_if_include"),
+			 "usnic_3,usnic_1");
+	done(&v);
+}
+END_TEST
+
+/* UCX, NCCL and libfabric's verbs cannot drive usNIC, and its BTL no other NIC. */
+START_TEST(other_nics)
+{
+	struct vars v = make(NULL, &mlx5_2, &mlx4_0);
+
+	ck_assert_ptr_null(value(v.hints, v.nhints, "OMPI_MCA_btl_usnic_if_include"));
+	ck_assert_str_eq(value(v.hints, v.nhints, "OMPI_MCA_btl_openib_if_include"),
+			 "mlx5_2,mlx4_0");
+	ck_assert_str_eq(value(v.hints, v.nhints, "UCX_NET_DEVICES"), "mlx5_2:1,mlx4_0:2");
+	ck_assert_str_eq(value(v.hints, v.nhints, "NCCL_IB_HCA"), "=mlx5_2:1,mlx4_0:2");
+	ck_assert_str_eq(value(v.hints, v.nhints, "FI_VERBS_DEVICE_NAME"), "mlx5_2");
+	ck_assert_str_eq(value(v.hints, v.nhints, "FI_VERBS_IFACE"), "enp8s0f0v0");
+	done(&v);
 	/* the first has no netdev */
+	v = make(NULL, &mlx4_0, &mlx5_2);
 	ck_assert_ptr_null(value(v.hints, v.nhints, "FI_VERBS_IFACE"));
+	done(&v);
+	/* of two kinds, none fits */
+	v = make("MINE=%p", &mlx4_0, &usnic_1);
+	ck_assert_uint_eq(v.nhints, 1);
+	ck_assert_str_eq(value(v.hints, v.nhints, "MINE"), "mlx4_0:2,usnic_1:1");
 	done(&v);
 }
 END_TEST
@@ -125,6 +161,7 @@ int main(void)
 	suite_add_tcase(s, tc);
 	tcase_add_test(tc, one_device);
 	tcase_add_test(tc, two_devices);
+	tcase_add_test(tc, other_nics);
 	tcase_add_test(tc, site_table);
 	tcase_add_test(tc, bad_tables);
 	return unit_run(s);
