@@ -270,7 +270,7 @@ static void read_account(struct child *ch)
 	char ids[2 + ACCOUNT_GROUPS_MAX][16]; /* uid, gid, further groups */
 	char *argv[1 + sizeof(ids) / sizeof(ids[0]) + 1] = { (char *)BERTH_LIBEXECDIR
 							     "/berth-passwd" };
-	struct err e = { "" };
+	struct err e = { "" }, why = { "" };
 	size_t len, n = 0;
 	char *text;
 
@@ -285,8 +285,13 @@ static void read_account(struct child *ch)
 	for (size_t i = 0; i < n; i++)
 		argv[1 + i] = ids[i];
 	text = run_program(argv, -1, sizeof(struct account), PROGRAM_MS, &len, &e);
-	if (!text || account_parse(text, len, &ch->account, &e) < 0)
-		die(ch, &e);
+	if (!text || account_parse(text, len, &ch->account, &e) < 0) {
+		err_set(&why,
+			"this node's user database does not tell of user %u (%.200s); "
+			"`getent passwd %u` should, there",
+			ch->r->uid, e.text, ch->r->uid);
+		die(ch, &why);
+	}
 	free(text);
 	ch->has_account = true;
 }

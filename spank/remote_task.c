@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../helper/devview.h"
+#include "launcher.h"
 #include "remote_impl.h"
 
 /* Order of the descriptors in struct client_joined. */
@@ -134,6 +135,9 @@ static int take_environment(spank_t sp, const struct joined *j, struct err *e)
 /* Become part of the container that the helper has given. */
 static int take_container(spank_t sp, struct client_joined *in, struct err *e)
 {
+	/* by a path of the host's */
+	if (remote_step.container && launcher_replace(e) < 0)
+		return -1;
 	if (enter(in, e) < 0 || (in->j.memlock && remote_devices_memlock(sp, in->j.memlock, e) < 0))
 		return -1;
 	/* on the host a task is what it is without Berth, but for its devices */

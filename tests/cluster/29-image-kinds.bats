@@ -164,3 +164,25 @@ of_alice() {
     ok
     is same
 }
+
+@test "squashfs and erofs of every compression, mounted by the kernel and through FUSE" {
+    local dir=$BERTH_W/tools/comp.d img how
+    tree "$dir"
+    marked "$dir" comp
+    for how in gzip lzo lz4 xz zstd -zlz4 -zlz4hc -C65536; do
+        img=$BERTH_IMAGES/comp.img
+        rm -f "$img"
+        case $how in
+        -*) mkfs.erofs "$how" "$img" "$dir" >/dev/null 2>&1 || continue ;;
+        *) mksquashfs "$dir" "$img" -comp "$how" -noappend -no-progress -quiet >/dev/null ;;
+        esac
+        inside "$img" -- cat /etc/os-release
+        ok
+        has IMAGE_ID=comp
+        cp "$img" "$(own alice comp)/img"
+        inside "$BERTH_W/work/comp/img" -- cat /etc/os-release
+        ok
+        has IMAGE_ID=comp
+    done
+    rm -rf "$dir" "$img"
+}

@@ -8,7 +8,7 @@ deps_of() {
         case $g in
         build) printf '%s\n' gcc make autoconf automake libtool pkg-config check libjson-c-dev libhwloc-dev libnl-3-dev libslurm-dev ;;
         slurm) printf '%s\n' slurmctld slurmd slurm-client slurmrestd munge 'libpmix2|libpmix2t64' util-linux procps ;;
-        test) printf '%s\n' bats curl squashfs-tools squashfuse erofs-utils e2fsprogs strace bindfs podman crun ;;
+        test) printf '%s\n' bats curl squashfs-tools squashfuse erofs-utils e2fsprogs strace bindfs podman crun libnss-extrausers gcc libc6-dev ;;
         fuzz) printf '%s\n' clang libclang-rt-dev ;;
         # in a root of tests/matrix: what berth's programs need there, and tests that compile a tool
         root) printf '%s\n' libjson-c5 libhwloc15 'libnl-3-200|libnl-3-200t64' erofsfuse gcc libc6-dev libslurm-dev python3 ;;

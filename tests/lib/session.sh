@@ -50,7 +50,7 @@ bats_select() {
     for dir in "${@:-cluster}"; do all+=("$BERTH_TOP/tests/$dir"/*.bats); done
     BATS_FILES=() BATS_ARGS=()
     case $filter in
-    unit | fuzz | bench) return 0 ;;
+    unit | dist | fuzz | bench) return 0 ;;
     node) BATS_FILES=("$BERTH_TOP"/tests/node/*.bats); return 0 ;;
     esac
     for f in "${all[@]}"; do [[ -z $filter || ${f##*/} == *"$filter"* ]] && BATS_FILES+=("$f"); done

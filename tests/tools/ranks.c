@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,15 +49,21 @@ static void await(atomic_int *flag)
 	die("the other rank");
 }
 
+/* NULL: it is not there, or has no size yet. */
 static struct shared *map(const char *name, int flags)
 {
 	struct shared *s;
+	struct stat st;
 	int fd = shm_open(name, O_RDWR | flags, 0600);
 
 	if (fd < 0)
 		return NULL;
 	if (flags && ftruncate(fd, sizeof(*s)) < 0)
 		die(name);
+	if (fstat(fd, &st) < 0 || st.st_size < (off_t)sizeof(*s)) {
+		close(fd);
+		return NULL;
+	}
 	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	if (s == MAP_FAILED)
