@@ -179,6 +179,7 @@ of_alice() {
         inside "$img" -- cat /etc/os-release
         ok
         has IMAGE_ID=comp
+        [[ $how != -* ]] || command -v erofsfuse >/dev/null || continue
         cp "$img" "$(own alice comp)/img"
         inside "$BERTH_W/work/comp/img" -- cat /etc/os-release
         ok

@@ -34,9 +34,9 @@ elsewhere() {
     # on the node itself, without a container
     try srun -w "$(node 1)" sh -c 'grep -c ^berthalice: /etc/passwd; id -un; getent passwd berthalice | cut -d: -f6'
     [[ $output == $'0\nberthalice\n/home/berthalice' ]] || { because "the node: $output"; return 1; }
-    try srun -w "$(node 1)" --container="$(image base.sqsh)" sh -c 'id -un; id -gn; echo ~berthalice; pwd'
+    try srun -w "$(node 1)" --container="$(image base.sqsh)" sh -c 'id -un; id -gn; echo ~berthalice'
     worked
-    [[ $output == $'berthalice\n'"$(id -gn berthalice)"$'\n/home/berthalice\n/home/berthalice' ]] || { echo "$output"; return 1; }
+    [[ $output == $'berthalice\n'"$(id -gn berthalice)"$'\n/home/berthalice' ]] || { echo "$output"; return 1; }
     # further groups by their numbers
     try srun -w "$(node 1)" --container="$(image base.sqsh)" id -Gn
     worked
@@ -46,10 +46,10 @@ elsewhere() {
 @test "a name service that does not answer: one line, and the node stays up" {
     local d=$BERTH_W/work/nsslib lib
     lib=/usr/lib/$(gcc -print-multiarch)
-    bystander
     install -d -m 755 "$BERTH_W/work" "$d"
     install -m 644 "$(tool nss_slow.so)" "$d/libnss_berthslow.so.2"
     elsewhere berthslow "mount -t overlay overlay -o lowerdir=$d:$lib $lib"
+    bystander
     refused_srun "database does not tell of user $(id -u berthalice)" -w "$(node 1)" --container="$(image tiny.sqsh)"
     bystander_ends
     [[ -z $(sinfo -h -R) ]]

@@ -3,7 +3,6 @@
  * libnss_berthslow.so.2, a user database that does not answer berth-passwd, and knows nobody
  * when others ask.  See nss(5); only what glibc looks for in `passwd: berthslow` is here.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <nss.h>
 #include <pwd.h>
