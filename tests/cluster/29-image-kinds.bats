@@ -167,6 +167,7 @@ of_alice() {
 
 @test "squashfs and erofs of every compression, mounted by the kernel and through FUSE" {
     local dir=$BERTH_W/tools/comp.d img how
+    install -d "$BERTH_W/tools"
     tree "$dir"
     marked "$dir" comp
     for how in gzip lzo lz4 xz zstd -zlz4 -zlz4hc -C65536; do
