@@ -6,9 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "native.h"
@@ -16,19 +17,30 @@
 #define API_24_11 42
 #define SCRIPT BERTH_LIBEXECDIR "/berth-script"
 
+/* Does the path end in /slurmstepd?  After an update of Slurm the kernel adds a word. */
+static bool is_slurmstepd(char *path)
+{
+	static const char gone[] = " (deleted)", name[] = "/slurmstepd";
+	size_t n = strlen(path);
+
+	if (n > strlen(gone) && strcmp(path + n - strlen(gone), gone) == 0)
+		n -= strlen(gone);
+	return n >= strlen(name) && strncmp(path + n - strlen(name), name, strlen(name)) == 0;
+}
+
 /* Is it slurmstepd's own program, opened to be executed only? */
 static bool is_launcher(int dir, const char *fd)
 {
-	static const char name[] = "/slurmstepd";
+	const int number = atoi(fd), flags = fcntl(number, F_GETFL);
 	char path[PATH_MAX];
+	struct stat st;
 	ssize_t n;
-	int flags = fcntl(atoi(fd), F_GETFL);
 
-	if (flags < 0 || !(flags & O_PATH))
+	if (flags < 0 || !(flags & O_PATH) || fstat(number, &st) < 0 || !S_ISREG(st.st_mode))
 		return false;
-	n = readlinkat(dir, fd, path, sizeof(path));
-	/* in an update it may have been replaced: "... (deleted)" */
-	return n > 0 && memmem(path, (size_t)n, name, sizeof(name) - 1);
+	n = readlinkat(dir, fd, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	return is_slurmstepd(path);
 }
 
 /* The descriptor, or -1. */
