@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The child's side of opener.h: everything here runs as the user, without privilege. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,8 +19,8 @@
 #include "account.h"
 #include "bundle.h"
 #include "envfile.h"
-#include "envscript.h"
 #include "ids.h"
+#include "imageenv.h"
 #include "mountspec.h"
 #include "opener.h"
 #include "rootfs.h"
@@ -31,9 +30,6 @@
 
 #define PROGRAM_MS 10000
 #define HOST_ACCOUNTS_MAX (1024 * 1024) /* larger ones are left to NSS */
-#define SIF_ENV_FILES 64
-#define ETC_ENVIRONMENT_MAX (256 * 1024)
-#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct child {
 	const struct request *r;
@@ -325,114 +321,16 @@ static void send_binds(struct child *ch)
 
 /* ---- the image's /etc ---- */
 
-static char *image_read(int root, const char *path, size_t max, size_t *len)
-{
-	int fd = sys_openat2(root, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0,
-			     RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-	struct stat st;
-	char *text = NULL;
-
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		text = sys_read_all(fd, max, len);
-	close(fd);
-	return text;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* What Apptainer's own shell would find set before it reads a SIF's files. */
-static void known_env(const struct child *ch, struct env_list *known, struct err *e)
-{
-	const struct {
-		const char *name, *value;
-	} user[] = { { "HOME", ch->account.home },
-		     { "USER", ch->account.name },
-		     { "LOGNAME", ch->account.name } };
-	char text[16 + sizeof(ch->account.home) + sizeof(ch->account.name)];
-
-	(void)env_set(known, DEFAULT_PATH, e);
-	for (size_t i = 0; ch->has_account && i < sizeof(user) / sizeof(user[0]); i++) {
-		snprintf(text, sizeof(text), "%s=%s", user[i].name, user[i].value);
-		(void)env_set(known, text, e);
-	}
-}
-
-/* Of these files Apptainer writes all but the ones with the recipe's %environment. */
-static bool is_makers(const char *name)
-{
-	return !strcmp(name, "90-environment.sh") || !strcmp(name, "91-environment.sh");
-}
-
-/* .singularity.d/env/NN-*.sh, in the order in which a shell would read them. */
-static void singularity_env(struct child *ch, int root, struct env_list *env, struct err *e)
-{
-	struct env_list known = { 0 };
-	char *names[SIF_ENV_FILES];
-	size_t n = 0;
-	int fd = sys_openat2(root, ".singularity.d/env", O_RDONLY | O_DIRECTORY, 0,
-			     RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *ent;
-
-	if (!d) {
-		sys_close(&fd);
-		return;
-	}
-	while (n < SIF_ENV_FILES && (ent = readdir(d))) {
-		size_t len = strlen(ent->d_name);
-
-		if (len > 3 && !strcmp(ent->d_name + len - 3, ".sh") &&
-		    (names[n] = strdup(ent->d_name)))
-			n++;
-	}
-	qsort(names, n, sizeof(names[0]), by_name);
-	known_env(ch, &known, e);
-	for (size_t i = 0; i < n; i++) {
-		struct env_left_out left = { "" };
-		size_t len;
-		char path[512], *text;
-
-		snprintf(path, sizeof(path), ".singularity.d/env/%.255s", names[i]);
-		text = image_read(root, path, ETC_ENVIRONMENT_MAX, &len);
-		if (text)
-			(void)env_parse_singularity(text, len, &known, env,
-						    is_makers(names[i]) ? &left : NULL, e);
-		if (left.name[0] && !env_names_have(ch->r->env_names, left.name, strlen(left.name)))
-			snprintf(
-				ch->note, sizeof(ch->note),
-				"the image's /.singularity.d/env/%s sets %s by what takes a shell: "
-				"left out; set it in the job and with --container-env=%s",
-				names[i], left.name, left.name);
-		free(text);
-		free(names[i]);
-	}
-	env_list_done(&known);
-	closedir(d);
-}
-
 static void collect_env(struct child *ch, int root, struct env_list *env, struct err *e)
 {
-	size_t len;
-	char *text = image_read(root, "etc/environment", ETC_ENVIRONMENT_MAX, &len);
+	const struct imageenv_ask ask = {
+		.account = ch->has_account ? &ch->account : NULL,
+		.bundle = ch->has_bundle ? &ch->bundle.env : NULL,
+		.keep = ch->r->env_names,
+	};
 
-	if (text && env_parse_environment(text, len, env, e) < 0)
+	if (imageenv_collect(root, &ask, env, ch->note, sizeof(ch->note), e) < 0)
 		die(ch, e);
-	free(text);
-	singularity_env(ch, root, env, e);
-	if (e->text[0])
-		die(ch, e);
-	for (size_t i = 0; ch->has_bundle && i < ch->bundle.env.n; i++)
-		if (env_set(env, ch->bundle.env.v[i], e) < 0)
-			die(ch, e);
-	/* the job's PATH names directories of the host */
-	if (!env_get(env, "PATH") && env_set(env, DEFAULT_PATH, e) < 0)
-		die(ch, e);
-	env_filter(env, ch->r->env_names);
 }
 
 /* passwd and group with the user's lines, as memfds in fds[0..1]; false: not wanted. */
@@ -458,8 +356,8 @@ static bool account_files(struct child *ch, int root, int fds[2], struct err *e)
 	if (shell < 0)
 		snprintf(ch->account.shell, sizeof(ch->account.shell), "/bin/sh");
 	sys_close(&shell);
-	passwd = image_read(root, "etc/passwd", ACCOUNT_FILE_MAX, &plen);
-	group = image_read(root, "etc/group", ACCOUNT_FILE_MAX, &glen);
+	passwd = imageenv_read(root, "etc/passwd", ACCOUNT_FILE_MAX, &plen);
+	group = imageenv_read(root, "etc/group", ACCOUNT_FILE_MAX, &glen);
 	text = account_passwd(passwd, plen, &ch->account, uid, gid, &n, e);
 	fds[0] = text ? sys_memfd("passwd", text, n) : -1;
 	free(text);
