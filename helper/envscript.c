@@ -342,15 +342,18 @@ static int script_statement(struct script *s, struct err *e)
 int env_parse_singularity(const char *text, size_t len, const struct env_list *known,
 			  struct env_list *l, struct env_left_out *left, struct err *e)
 {
+	char *out = malloc(ENV_MAX_BYTES + 2);
 	struct script s = {
 		.c = cursor_new(text, len),
-		.out = malloc(ENV_MAX_BYTES + 2),
+		.out = out,
 		.known = known,
 		.l = l,
 		.left = left,
 	};
-	int rc = s.out ? 0 : err_set(e, "out of memory");
+	int rc = 0;
 
+	if (!out)
+		return err_set(e, "out of memory");
 	if (len > ENV_TEXT_MAX)
 		rc = err_set(e, "a file of the image's environment is larger than %d bytes",
 			     ENV_TEXT_MAX);
@@ -363,6 +366,6 @@ int env_parse_singularity(const char *text, size_t len, const struct env_list *k
 			rc = script_statement(&s, e);
 	}
 	env_list_done(&s.pending);
-	free(s.out);
+	free(out);
 	return rc;
 }

@@ -30,12 +30,11 @@
 
 #define IMAGES_MAX 1024
 #define CLIENTS_MAX 4096
+#define KEY_NUMBERS 10
 #define IDLE_MS 200 /* an idle keeper's last look for a new client */
 
 struct key {
-	struct statx_timestamp mtime, ctime;
-	uint64_t ino, size, offset, length;
-	uint32_t dev_major, dev_minor, kind;
+	uint64_t v[KEY_NUMBERS]; /* as key_of has them; compared with memcmp */
 };
 
 struct image {
@@ -196,16 +195,18 @@ static bool key_of(int file, const struct keeper_ask *ask, struct key *key)
 
 	if (statx(file, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) < 0)
 		return false;
-	memset(key, 0, sizeof(*key)); /* it is compared with memcmp */
-	key->mtime = st.stx_mtime;
-	key->ctime = st.stx_ctime;
-	key->ino = st.stx_ino;
-	key->size = st.stx_size;
-	key->offset = ask->offset;
-	key->length = ask->length;
-	key->dev_major = st.stx_dev_major;
-	key->dev_minor = st.stx_dev_minor;
-	key->kind = ask->kind;
+	*key = (struct key){ {
+		(uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor,
+		st.stx_ino,
+		st.stx_size,
+		(uint64_t)st.stx_mtime.tv_sec,
+		st.stx_mtime.tv_nsec,
+		(uint64_t)st.stx_ctime.tv_sec,
+		st.stx_ctime.tv_nsec,
+		ask->kind,
+		ask->offset,
+		ask->length,
+	} };
 	return true;
 }
 

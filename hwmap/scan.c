@@ -357,7 +357,7 @@ static int scan_once(const struct hwmap_source *src, struct hwmap **ret, struct 
 		memcpy((*ret)->stamp, stamp, sizeof(stamp));
 	topo_free(t);
 	scan_done(&s);
-	return rc;
+	return rc == 0 ? 0 : -1;
 }
 
 /* Half a device, seen while it came or went, is no answer: look again. */

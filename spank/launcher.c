@@ -29,9 +29,9 @@ static bool is_slurmstepd(char *path)
 }
 
 /* Is it slurmstepd's own program, opened to be executed only? */
-static bool is_launcher(int dir, const char *fd)
+static bool is_launcher(int dir, const char *fd, int number)
 {
-	const int number = atoi(fd), flags = fcntl(number, F_GETFL);
+	const int flags = fcntl(number, F_GETFL);
 	char path[PATH_MAX];
 	struct stat st;
 	ssize_t n;
@@ -50,9 +50,12 @@ static int find_launcher(void)
 	struct dirent *ent;
 	int found = -1;
 
-	while (d && found < 0 && (ent = readdir(d)))
-		if (ent->d_name[0] != '.' && is_launcher(dirfd(d), ent->d_name))
-			found = atoi(ent->d_name);
+	while (d && found < 0 && (ent = readdir(d))) {
+		const int number = (int)strtol(ent->d_name, NULL, 10); /* . and .. are 0 */
+
+		if (number > 2 && is_launcher(dirfd(d), ent->d_name, number))
+			found = number;
+	}
 	if (d)
 		closedir(d);
 	return found;

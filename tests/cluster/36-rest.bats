@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC1003,SC2016 # what stands in '' is for tr, or expanded in the job
 # Jobs that slurmrestd submits: Slurm's plugins are not asked there, so options come as the job's variables.
 
 load common
