@@ -43,19 +43,27 @@ void child_stop(pid_t pid, int *sock)
 	}
 }
 
-int child_wait(pid_t pid, int timeout_ms, int *ret_status)
+/* 1: the child ended in that time; 0: it did not; -1: nobody can tell. */
+static int await_end(pid_t pid, int timeout_ms)
 {
 	const int64_t end = sys_now_ms() + timeout_ms;
 	struct pollfd ended = { pidfd_open(pid, 0), POLLIN, 0 };
-	int rc = ended.fd < 0 ? -1 : 0;
+	int rc = 0;
 
-	while (rc == 0 && sys_now_ms() < end) {
-		rc = poll(&ended, 1, (int)(end - sys_now_ms()));
+	if (ended.fd < 0)
+		return -1;
+	for (int64_t now = sys_now_ms(); rc == 0 && now < end; now = sys_now_ms()) {
+		rc = poll(&ended, 1, (int)(end - now));
 		if (rc < 0 && errno == EINTR)
 			rc = 0;
 	}
 	sys_close(&ended.fd);
-	if (rc > 0)
+	return rc > 0;
+}
+
+int child_wait(pid_t pid, int timeout_ms, int *ret_status)
+{
+	if (await_end(pid, timeout_ms) > 0)
 		return waitpid(pid, ret_status, 0) == pid ? 0 : -1;
 	kill(pid, SIGKILL);
 	child_reap(pid);
@@ -65,12 +73,7 @@ int child_wait(pid_t pid, int timeout_ms, int *ret_status)
 
 void child_reap(pid_t pid)
 {
-	struct pollfd ended = { pidfd_open(pid, 0), POLLIN, 0 };
-
-	if (ended.fd >= 0)
-		(void)poll(&ended, 1, END_MS);
-	(void)waitpid(pid, NULL, ended.fd >= 0 ? WNOHANG : 0);
-	sys_close(&ended.fd);
+	(void)waitpid(pid, NULL, await_end(pid, END_MS) < 0 ? 0 : WNOHANG);
 }
 
 ssize_t child_recv(int sock, int alive, void *buf, size_t size, int *fds, unsigned *nfds,

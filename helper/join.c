@@ -35,19 +35,14 @@ static void name_of(const char *node, uint32_t job, uint32_t step, char *buf, si
 
 int join_listen(int state, const struct request *r, struct err *e)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct fd_path dir = sys_fd_path(state);
 	char name[NAME_SIZE];
-	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int s;
 
 	name_of(r->node, r->job_id, r->step_id, name, sizeof(name));
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir.s, name);
-	/* a name that a killed helper left behind: step ids of a job are used once */
-	join_unlisten(state, r);
-	if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s, BACKLOG) < 0) {
+	/* instead of a name that a killed helper left behind: step ids of a job are used once */
+	s = sys_listen_at(state, name, SOCK_NONBLOCK, BACKLOG);
+	if (s < 0)
 		err_sys(e, errno, "cannot listen in the state directory");
-		sys_close(&s);
-	}
 	return s;
 }
 

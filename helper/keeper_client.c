@@ -4,12 +4,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -113,20 +111,11 @@ static void become_keeper(int listen_fd, int state)
 /* Bind the name and hand the listening socket to a new keeper; clients can connect at once. */
 static int keeper_start(int state)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct fd_path dir = sys_fd_path(state);
-	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int s = sys_listen_at(state, KEEPER_SOCKET, 0, BACKLOG);
 	pid_t pid;
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir.s, KEEPER_SOCKET);
 
 	if (s < 0)
 		return -1;
-	unlinkat(state, KEEPER_SOCKET, 0);
-	if (bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s, BACKLOG) < 0) {
-		sys_close(&s);
-		return -1;
-	}
 	pid = fork();
 	if (pid == 0)
 		become_keeper(s, state);

@@ -209,8 +209,8 @@ static bool is_of_others(uint32_t pid, uid_t uid)
 	p = text ? strstr(text, mark) : NULL;
 	others = p != NULL;
 	p = p ? p + sizeof(mark) - 1 : NULL;
-	for (int i = 0; others && i < 4;
-	     i++, p = end) /* real, effective, saved, of the file system */
+	/* real, effective, saved, of the file system */
+	for (int i = 0; others && i < 4; i++, p = end)
 		others = strtoul(p, &end, 10) != uid && end > p;
 	free(text);
 	return others;

@@ -17,8 +17,8 @@
  * core/nldev.c, RDMA_NLDEV_CMD_RES_GET: "ctx" of the summary), without those that a living
  * process of others than user uid has opened (RDMA_NLDEV_CMD_RES_CTX_GET, Linux 5.2: services
  * such as ibacm open each device).  One whose opener has ended counts: its descriptor may have
- * been handed on.  uid RDMABUSY_ANYBODY: all count.  0 where there is no such device, or no RDMA in this kernel; -1: the kernel
- * cannot be asked, or does not answer within a second.
+ * been handed on.  uid RDMABUSY_ANYBODY: all count.  0 where there is no such device, or no RDMA
+ * in this kernel; -1: the kernel cannot be asked, or does not answer within a second.
  */
 int64_t rdmabusy_contexts(const char *ibdev, uid_t uid);
 

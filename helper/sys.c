@@ -196,16 +196,36 @@ int sys_path_of(int fd, char *buf, size_t size)
 	return 0;
 }
 
+static struct sockaddr_un sys_address(int dir, const char *name)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct fd_path p = sys_fd_path(dir);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", p.s, name);
+	return a;
+}
+
+int sys_listen_at(int dir, const char *name, int flags, int backlog)
+{
+	const struct sockaddr_un a = sys_address(dir, name);
+	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
+
+	if (s < 0)
+		return -1;
+	unlinkat(dir, name, 0);
+	if (bind(s, (const struct sockaddr *)&a, sizeof(a)) < 0 || listen(s, backlog) < 0)
+		sys_close(&s);
+	return s;
+}
+
 int sys_connect_at(int dir, const char *name, int wait_ms)
 {
 	const struct timeval wait = { wait_ms / 1000, wait_ms % 1000 * 1000 };
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct fd_path p = sys_fd_path(dir);
+	const struct sockaddr_un a = sys_address(dir, name);
 	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", p.s, name);
 	if (s >= 0 && (setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0 ||
-		       connect(s, (struct sockaddr *)&a, sizeof(a)) < 0))
+		       connect(s, (const struct sockaddr *)&a, sizeof(a)) < 0))
 		sys_close(&s);
 	return s;
 }

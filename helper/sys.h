@@ -63,6 +63,12 @@ struct fd_path sys_fd_path(int fd);
 int sys_path_of(int fd, char *buf, size_t size);
 
 /*
+ * Listen at name in the directory dir, in the place of what was there; flags of socket(2) beside
+ * SOCK_CLOEXEC.  The socket (SOCK_SEQPACKET), or -1.
+ */
+int sys_listen_at(int dir, const char *name, int flags, int backlog);
+
+/*
  * Connect to the listening socket name (SOCK_SEQPACKET) in the directory dir; no path is walked.
  * It and each later send wait wait_ms at most (EAGAIN).  The socket, or -1.
  */

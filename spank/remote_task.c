@@ -96,25 +96,13 @@ static bool has_variable(char *const *env, const char *assignment)
 	return false;
 }
 
-static bool has_name(char *const *env, const char *name)
-{
-	const size_t len = strlen(name);
-
-	for (; env && *env; env++)
-		if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
-			return true;
-	return false;
-}
-
 /* Slurm looks the command up with this PATH, inside. */
 static int take_environment(spank_t sp, const struct joined *j, struct err *e)
 {
 	char **has = NULL;
 
 	for (uint32_t i = 0; i < j->nunset; i++)
-		if (spank_get_item(sp, S_JOB_ENV, &has) == ESPANK_SUCCESS &&
-		    has_name(has, j->unset[i]))
-			spank_unsetenv(sp, j->unset[i]);
+		(void)spank_unsetenv(sp, j->unset[i]); /* it need not be there */
 	for (uint32_t i = 0; i < j->nenv; i++) {
 		char *eq = strchr(j->env[i], '=');
 		spank_err_t rc;

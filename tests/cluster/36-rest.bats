@@ -8,14 +8,8 @@ load user
 NEEDS_PLUGIN=yes
 CONF=${BERTH_W:-}/conf
 
-has_job_submit() {
-    local dir
-    dir=$(scontrol show config | sed -n 's/^PluginDir *= //p')
-    [[ -e ${dir%%:*}/job_submit_lua.so ]]
-}
-
 cluster_knobs() {
-    has_job_submit || return 0
+    slurm_has job_submit_lua || return 0
     cp "$BERTH_PREFIX/etc/slurm/job_submit.lua.berth" "$CONF/job_submit.lua"
     export CLUSTER_EXTRA=JobSubmitPlugins=lua
 }
@@ -100,7 +94,7 @@ submit() {
 }
 
 @test "job_submit.lua: a job from slurmrestd that has the container in its description" {
-    has_job_submit || skip "this Slurm has no job_submit/lua"
+    slurm_has job_submit_lua || skip "this Slurm has no job_submit/lua"
     rest_needed
     submit 'cat /etc/os-release' "\"container\":\"$(image tiny.sqsh)\","
     ok
@@ -108,7 +102,7 @@ submit() {
 }
 
 @test "job_submit.lua: what sbatch says is not changed" {
-    has_job_submit || skip "this Slurm has no job_submit/lua"
+    slurm_has job_submit_lua || skip "this Slurm has no job_submit/lua"
     batch --container="$(image tiny.sqsh)" --container-mounts="$(note):/opt/note" --wrap 'cat /etc/os-release /opt/note'
     ok
     has IMAGE_ID=tiny

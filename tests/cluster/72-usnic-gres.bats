@@ -17,12 +17,6 @@ tools() {
     [[ -x $MKTREE ]] && "$HWMAP" --version >/dev/null 2>&1
 }
 
-lua_filter() {
-    local dir
-    dir=$(scontrol show config | sed -n 's/^PluginDir *= *//p')
-    [[ -e ${dir%%:*}/cli_filter_lua.so ]]
-}
-
 eval "plain_$(declare -f setup_file)"
 setup_file() {
     plain_setup_file
@@ -35,7 +29,7 @@ needs() {
 }
 needs_filter() {
     needs
-    lua_filter || skip "this Slurm has no cli_filter/lua"
+    slurm_has cli_filter_lua || skip "this Slurm has no cli_filter/lua"
 }
 
 nodes_make() {
@@ -55,7 +49,7 @@ machine() {
     export CLUSTER_EXTRA=GresTypes=$2,other CLUSTER_NODE_EXTRA
     # Slurm drains a node whose Cores= are not those of a socket
     CLUSTER_NODE_EXTRA="Gres=$(sed -n 's/^#  *Gres=//p' "$CONF/gres.conf"),other:4 $3"
-    if lua_filter; then
+    if slurm_has cli_filter_lua; then
         { echo "berth_gres_name = \"$2\"" && cat "$BERTH_PREFIX/etc/slurm/cli_filter.lua.berth"; } >"$CONF/cli_filter.lua"
         CLUSTER_EXTRA+=$'\nCliFilterPlugins=cli_filter/lua'
     fi

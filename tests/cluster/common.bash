@@ -75,6 +75,13 @@ fails() {
     [[ -z ${1:-} || $status == "$1" ]] || { printf 'exit code %d, not %d: %s\n' "$status" "$1" "$output"; return 1; }
 }
 
+# slurm_has PLUGIN: this Slurm has it (job_submit_lua).
+slurm_has() {
+    local dir
+    dir=$(scontrol show config | sed -n 's/^PluginDir *= *//p')
+    [[ -e ${dir%%:*}/$1.so ]]
+}
+
 # node N: name of the cluster's Nth node.
 node() { cut -d' ' -f"$1" <<<"$BERTH_NODES"; }
 
