@@ -67,18 +67,29 @@ struct devices *devices_open(pid_t pid, enum devices_level level, struct err *e)
 	return d;
 }
 
-struct devices *devices_open_task(const struct devices *step, pid_t pid, struct err *e)
+int devices_task_dir(const struct devices *step, pid_t pid)
 {
-	struct devices *d;
-	int dir = cgroups_open_task(pid, step->dir, step->v2);
+	return cgroups_open_task(pid, step->dir, step->v2);
+}
 
-	if (dir < 0) {
+struct devices *devices_open_task(const struct devices *step, pid_t pid, int dir, struct err *e)
+{
+	struct devices *d = calloc(1, sizeof(*d));
+
+	if (dir < 0)
+		dir = devices_task_dir(step, pid);
+	if (!d || dir < 0) {
 		err_sys(e, errno, "cannot restrict devices of process %d: it is no task of %s", pid,
 			step->name);
+		sys_close(&dir);
+		free(d);
 		return NULL;
 	}
-	d = devices_open_at(dir, e);
-	sys_close(&dir);
+	d->dir = dir;
+	d->prog = -1;
+	d->v2 = step->v2;
+	/* which one is not worth a look */
+	snprintf(d->name, sizeof(d->name), "a task of %.240s", step->name);
 	return d;
 }
 

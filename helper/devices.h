@@ -51,8 +51,13 @@ struct devices; /* a cgroup, and what was applied to it */
  */
 struct devices *devices_open(pid_t pid, enum devices_level level, struct err *e);
 
-/* The same for the task that pid is, of a step that is open already; cheaper. */
-struct devices *devices_open_task(const struct devices *step, pid_t pid, struct err *e);
+/*
+ * The same for the task that pid is, of a step that is open already; cheaper.  devices_task_dir does
+ * the first part, for who has time before: its descriptor, or -1, which is no error yet, is
+ * dir, and taken over.
+ */
+int devices_task_dir(const struct devices *step, pid_t pid);
+struct devices *devices_open_task(const struct devices *step, pid_t pid, int dir, struct err *e);
 
 /* The same for a cgroup directory, v1's devices hierarchy or v2. dir stays the caller's. */
 struct devices *devices_open_at(int dir, struct err *e);

@@ -172,6 +172,14 @@ static int narrow_list(const struct devices *d, int dir, bool replace, struct er
 	return rc == 0 ? 0 : err_sys(e, errno, "cannot restrict devices in %s", d->name);
 }
 
+/* Of a cgroup without others below: a directory's links are its own two and one for each (fs/kernfs). */
+static bool is_leaf(int dir)
+{
+	struct stat st;
+
+	return fstat(dir, &st) == 0 && st.st_nlink == 2;
+}
+
 /* Add the narrower exceptions in dir and below. */
 static int replace_below(const struct devices *d, int dir, int depth, struct err *e)
 {
@@ -179,7 +187,7 @@ static int replace_below(const struct devices *d, int dir, int depth, struct err
 	struct dirent *ent;
 	DIR *s;
 
-	if (rc < 0 || depth == 0)
+	if (rc < 0 || depth == 0 || is_leaf(dir))
 		return rc;
 	copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	s = copy < 0 ? NULL : fdopendir(copy);

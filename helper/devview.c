@@ -16,6 +16,7 @@
 
 #define VIEW_BYTES "64k"
 #define VIEW_INODES "1024"
+#define LINKS_DIR "by-ibdev"
 
 /* Of the first uverbs nodes, and how many these are: drivers/infiniband/core/uverbs_main.c. */
 #define UVERBS_MAJOR 231
@@ -29,7 +30,11 @@ int devview_make(struct err *e)
 					       "nr_inodes", VIEW_INODES, NULL };
 	int mnt = sys_new_fs("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, options);
 
-	return mnt >= 0 ? mnt : err_sys(e, errno, "cannot make a step's own " DEVVIEW_DIR);
+	if (mnt >= 0 && mkdirat(mnt, LINKS_DIR, 0755) == 0)
+		return mnt;
+	err_sys(e, errno, "cannot make a step's own " DEVVIEW_DIR);
+	sys_close(&mnt);
+	return -1;
 }
 
 static int add_node(int view, const char *name, dev_t rdev, uint32_t uid, uint32_t gid,
@@ -51,9 +56,8 @@ static int add_link(int view, const struct hwmap_device *d, struct err *e)
 	if (!d->ibdev[0])
 		return 0;
 	snprintf(target, sizeof(target), "../%s", d->uverbs);
-	snprintf(name, sizeof(name), "by-ibdev/uverbs-%s", d->ibdev);
-	if ((mkdirat(view, "by-ibdev", 0755) < 0 && errno != EEXIST) ||
-	    (symlinkat(target, view, name) < 0 && errno != EEXIST))
+	snprintf(name, sizeof(name), LINKS_DIR "/uverbs-%s", d->ibdev);
+	if (symlinkat(target, view, name) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "cannot make " DEVVIEW_DIR "/%s", name);
 	return 0;
 }

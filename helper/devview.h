@@ -15,7 +15,7 @@
 
 #define DEVVIEW_DIR "/dev/infiniband"
 
-/* A detached, empty tmpfs, or -1 with *e.  The helper keeps one descriptor and sends another; the
+/* A detached tmpfs without nodes, or -1 with *e.  The helper keeps one descriptor and sends another; the
  * task attaches it.  It stays writable for the helper, and only root could write to it.
  */
 int devview_make(struct err *e);

@@ -216,14 +216,14 @@ void step_tasks_on_ready(struct step *s, const void *buf, size_t len, pid_t pid,
 	} else if (!s->usnic && *reply >= 0) {
 		answer_kept(s, pid, *reply);
 	}
-	if (!s->left_cgroups) {
-		rootfs_cancel(&s->builder);
-		opener_stop(&s->opener);
-		if (s->fuse.pid > 0)
-			(void)cgroups_join_step(pid, s->fuse.pid);
-	}
-	if (!s->left_cgroups && (!s->usnic || ++s->nready == s->r.ntasks))
-		leave_cgroups(s); /* it takes time, which tasks that ask would wait for */
+	/* what takes time comes when no task waits for us any more */
+	if (s->left_cgroups || (s->usnic && ++s->nready < s->r.ntasks))
+		return;
+	rootfs_cancel(&s->builder);
+	opener_stop(&s->opener);
+	if (s->fuse.pid > 0)
+		(void)cgroups_join_step(pid, s->fuse.pid);
+	leave_cgroups(s);
 }
 
 void step_tasks_on_drain(struct step *s)

@@ -366,6 +366,7 @@ int usnic_rank(struct usnic *u, const struct rank *k, int cgroup, struct err *e)
 	u->pids[k->task] = (pid_t)k->pid;
 	take_cpus(t, k);
 	u->cgroup = cgroup;
+	usnic_rules_rank(&u->rules, k->task, (pid_t)k->pid);
 	return ++u->nknown == u->ntasks ? choose(u, (pid_t)k->pid, e) : 0;
 }
 

@@ -3,10 +3,15 @@
 #include "usnicrules.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
 #include "devices.h"
+#include "sys.h"
+
+/* Tasks whose cgroups are open before the choice is made, one descriptor each. */
+#define DIRS_EARLY 64
 
 /* Nodes without repetition. */
 struct nodes {
@@ -98,12 +103,37 @@ static int narrow_step(struct usnic_rules *r, const pid_t *pids, struct err *e)
 	return devices_apply(r->step, mode_of(r), all.at, all.n, e);
 }
 
+void usnic_rules_rank(struct usnic_rules *r, uint32_t task, pid_t pid)
+{
+	if (!r->step || r->per_node || task >= r->ntasks || task >= DIRS_EARLY)
+		return;
+	if (!r->dirs) {
+		r->dirs = malloc(DIRS_EARLY * sizeof(*r->dirs));
+		for (uint32_t i = 0; r->dirs && i < DIRS_EARLY; i++)
+			r->dirs[i] = -1;
+	}
+	if (r->dirs && r->dirs[task] < 0)
+		r->dirs[task] = devices_task_dir(r->step, pid);
+}
+
+/* The task's cgroup, where it is open already; the caller's. */
+static int take_dir(struct usnic_rules *r, uint32_t task)
+{
+	int dir = -1;
+
+	if (r->dirs && task < DIRS_EARLY) {
+		dir = r->dirs[task];
+		r->dirs[task] = -1;
+	}
+	return dir;
+}
+
 /*
  * Of what ranks have, nothing that is another rank's alone; as far as Slurm leaves room for it,
  * what the step has is what remains, and what is in the task's view.
  */
-static int narrow_task(const struct usnic_rules *r, const struct nodes *all, uint32_t task,
-		       pid_t pid, struct err *e)
+static int narrow_task(struct usnic_rules *r, const struct nodes *all, uint32_t task, pid_t pid,
+		       struct err *e)
 {
 	struct nodes own = { .n = 0 }, others = { .n = 0 };
 	struct devices *d;
@@ -115,7 +145,7 @@ static int narrow_task(const struct usnic_rules *r, const struct nodes *all, uin
 			others.at[others.n++] = all->at[i];
 	if (others.n == 0)
 		return 0;
-	d = devices_open_task(r->step, pid, e);
+	d = devices_open_task(r->step, pid, take_dir(r, task), e);
 	if (!d)
 		return -1;
 	rc = devices_takes(d) ? devices_apply(d, DEVICES_LISTED, others.at, others.n, e) : 0;
@@ -145,4 +175,8 @@ void usnic_rules_done(struct usnic_rules *r)
 {
 	devices_close(r->step);
 	r->step = NULL;
+	for (uint32_t i = 0; r->dirs && i < DIRS_EARLY; i++)
+		sys_close(&r->dirs[i]);
+	free(r->dirs);
+	r->dirs = NULL;
 }

@@ -24,6 +24,7 @@ struct usnic_rules {
 	dev_t cm;	      /* of /dev/infiniband/rdma_cm, which all may open; 0: none */
 	unsigned confine;     /* CONFINE_* */
 	struct devices *step; /* begins as NULL */
+	int *dirs;	      /* the tasks' device cgroups, or -1; begins as NULL */
 };
 
 /*
@@ -33,6 +34,12 @@ struct usnic_rules {
  * with v1 cannot where the step is denied it (devices.h).  0 or -1 with *e.
  */
 int usnic_rules_early(struct usnic_rules *r, pid_t stepd, struct err *e);
+
+/*
+ * Slurm has told of this task: have its cgroup open, if it is there already, while slurmstepd
+ * sets up the next one.  Nothing fails here: usnic_rules_apply opens what is missing.
+ */
+void usnic_rules_rank(struct usnic_rules *r, uint32_t task, pid_t pid);
 
 /*
  * The choice is made: narrow the step's cgroup to it, and each task's (pids: one for each)
