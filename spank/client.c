@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "starter.h"
 
 #ifndef BERTH_LIBEXECDIR
 #error "BERTH_LIBEXECDIR must name the directory of berth-helper"
@@ -25,55 +26,20 @@ static const char helper_path[] = BERTH_LIBEXECDIR "/berth-helper";
 /* Messages without a list of variables fit in this. */
 #define SMALL_PACKET (sizeof(struct msg_head) + 64 + REQUEST_OPTION_MAX)
 
-/* sock -1: none. */
-static int spawn_actions(posix_spawn_file_actions_t *fa, int sock)
+static char helper_environment[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+static char *const helper_envp[] = { helper_environment, NULL };
+
+int client_ended(const char *before, struct err *e)
 {
-	return posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDWR, 0) ?:
-	       posix_spawn_file_actions_adddup2(fa, 0, 1) ?:
-	       posix_spawn_file_actions_adddup2(fa, 0, 2) ?:
-	       (sock >= 0 ? posix_spawn_file_actions_adddup2(fa, sock, REQUEST_FD) : 0) ?:
-	       posix_spawn_file_actions_addclosefrom_np(fa, REQUEST_FD + (sock >= 0)) ?:
-	       posix_spawn_file_actions_addchdir_np(fa, "/");
-}
+	const int why = starter_error();
 
-/* slurmstepd blocks many signals; the helper shall not inherit that. */
-static int spawn_attributes(posix_spawnattr_t *a)
-{
-	sigset_t none, all;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	sigdelset(&all, SIGKILL);
-	sigdelset(&all, SIGSTOP);
-	return posix_spawnattr_setsigmask(a, &none) ?:
-	       posix_spawnattr_setsigdefault(a, &all) ?:
-	       posix_spawnattr_setflags(a, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-}
-
-/* Returns 0 or an errno. */
-static int spawn_helper(int sock, char *const argv[], pid_t *pid)
-{
-	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-	char *const envp[] = { path, NULL };
-	posix_spawn_file_actions_t fa;
-	posix_spawnattr_t attr;
-	int rc = posix_spawn_file_actions_init(&fa);
-
-	if (rc)
-		return rc;
-	rc = posix_spawnattr_init(&attr);
-	if (rc == 0) {
-		rc = spawn_actions(&fa, sock) ?: spawn_attributes(&attr) ?:
-		     posix_spawn(pid, helper_path, &fa, &attr, argv, envp);
-		posix_spawnattr_destroy(&attr);
-	}
-	posix_spawn_file_actions_destroy(&fa);
-	return rc;
+	return why ? err_sys(e, why, "cannot start %s", helper_path)
+		   : err_set(e, "the container helper ended before %s; see slurmd's log", before);
 }
 
 int client_start(struct client *c, struct err *e)
 {
-	char *const argv[] = { (char *)helper_path, NULL };
+	static char *const argv[] = { (char *)helper_path, NULL };
 	const int on = 1;
 	int pair[2], room = 2 * REQUEST_PACKET_MAX, low, rc;
 
@@ -91,7 +57,7 @@ int client_start(struct client *c, struct err *e)
 	if (rc == 0) {
 		/* a big REQUEST must fit whatever net.core.wmem_default says */
 		(void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
-		rc = spawn_helper(pair[1], argv, &c->pid);
+		rc = starter_start(helper_path, argv, helper_envp, pair[1], REQUEST_FD, &c->pid);
 	}
 	if (pair[1] >= 0)
 		close(pair[1]);
@@ -117,13 +83,12 @@ int client_prepare(int ac, char **av, struct err *e)
 	argv[1] = (char *)"--prepare";
 	for (int i = 0; i < ac; i++)
 		argv[2 + i] = av[i];
-	rc = spawn_helper(-1, argv, &pid);
-	free(argv);
-	if (rc)
-		return err_sys(e, rc, "cannot start %s", helper_path);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	rc = starter_start(helper_path, argv, helper_envp, -1, -1, &pid);
+	while (rc == 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return 0;
+	free(argv);
+	rc = rc ?: starter_error();
+	return rc ? err_sys(e, rc, "cannot start %s", helper_path) : 0;
 }
 
 int client_request(struct client *c, const struct request *r, struct err *e)
@@ -143,8 +108,7 @@ int client_request(struct client *c, const struct request *r, struct err *e)
 				"request to the container helper");
 	else if (msg_send(c->sock, buf, (size_t)len, &board[1], board[1] >= 0) < 0)
 		rc = errno == EPIPE || errno == ECONNRESET
-			     ? err_set(e, "the container helper ended before it took the request; "
-					  "see slurmd's log")
+			     ? client_ended("it took the request", e)
 			     : err_sys(e, errno, "the container helper does not take the request");
 	c->board = board[0];
 	if (board[1] >= 0)

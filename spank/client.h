@@ -23,11 +23,14 @@ struct client {
 #define CLIENT_NONE ((struct client){ .sock = -1, .board = -1 })
 
 /*
- * Start the helper: fixed environment, /dev/null for fds 0 to 2, the socket as
- * REQUEST_FD, no other descriptor, no blocked signals, default dispositions, cwd "/".
- * 0, or -1 with *e (and c as CLIENT_NONE).
+ * Start the helper: fixed environment, the socket as REQUEST_FD, all else as in starter.h.
+ * 0, or -1 with *e (and c as CLIENT_NONE).  Whether the program could be begun shows
+ * later, as an end of the helper.
  */
 int client_start(struct client *c, struct err *e);
+
+/* *e for an end of the helper before it was expected, or was begun.  Returns -1. */
+int client_ended(const char *before, struct err *e);
 
 /*
  * For slurmd's start: have a helper of its own make the map of the node's NICs, and sweep

@@ -216,9 +216,7 @@ int remote_devices_take(spank_t sp, struct err *e)
 		if (why)
 			err_set(e, "%s", why);
 		break;
-	case CLIENT_DEAD:
-		err_set(e, "the container helper ended before the task started; see slurmd's log");
-		break;
+	case CLIENT_DEAD: client_ended("the task started", e); break;
 	case CLIENT_TIMEOUT:
 		err_set(e,
 			"the step's network devices were not ready after %d s; see slurmd's log, or "
@@ -249,7 +247,7 @@ static void confine_extern(spank_t sp)
 	answer = client_ready(&remote_step.client, 0, remote_step.join_timeout_ms, &g, &why, &sig,
 			      &e);
 	if (answer == CLIENT_DEAD)
-		err_set(&e, "the container helper has ended");
+		client_ended("the step started", &e);
 	if (answer != CLIENT_JOINED)
 		slurm_error("berth: the extern step is not kept from network devices: %s",
 			    why ? why : e.text);

@@ -155,9 +155,7 @@ static int joined(spank_t sp, enum client_answer answer, struct client_joined *i
 		else
 			return -1; /* another task has said it */
 		break;
-	case CLIENT_DEAD:
-		err_set(e, "the container helper ended before the step started; see slurmd's log");
-		break;
+	case CLIENT_DEAD: client_ended("the step started", e); break;
 	case CLIENT_TIMEOUT:
 		err_set(e,
 			"the container was not ready after %d s; see slurmd's log, or raise "
@@ -309,8 +307,7 @@ static int task_init(spank_t sp, struct err *e)
 		if (remote_devices_take(sp, e) < 0)
 			return -1;
 	} else if (!client_say(&remote_step.client, MSG_READY, NULL)) {
-		return err_set(e, "the container helper ended before the task started; see "
-				  "slurmd's log");
+		return client_ended("the task started", e);
 	}
 	if (!remote_step.container)
 		return 0;

@@ -4,7 +4,6 @@
 
 #include <dlfcn.h>
 #include <ctype.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,7 @@
  * with a restriction cut off, more would be allowed than was written.
  */
 #define ARGS_BYTES_MAX 3584
-#define SPOOL_FDS_MAX 4096 /* descriptors that are looked at */
+#define SPOOL_FDS_MAX 512 /* descriptors that are looked at */
 
 /* --- options --- */
 
@@ -376,26 +375,19 @@ bool stepinfo_is_step_socket(const char *path, uint32_t job_id, uint32_t step_id
 	return at > slash && strcmp(at, id) == 0;
 }
 
+/* slurmstepd opens it early: descriptors are looked at without their list in /proc, which takes longer. */
 char *stepinfo_spool(uint32_t job_id, uint32_t step_id)
 {
-	DIR *d = opendir("/proc/self/fd");
-	char *dir = NULL;
-	struct dirent *entry;
-
-	for (int seen = 0; d && !dir && seen < SPOOL_FDS_MAX && (entry = readdir(d)); seen++) {
+	for (int fd = 0; fd < SPOOL_FDS_MAX; fd++) {
 		struct sockaddr_un a = { .sun_family = AF_UNSPEC };
 		socklen_t len = sizeof(a) - 1; /* the path may come without its NUL */
 
-		if (getsockname((int)strtol(entry->d_name, NULL, 10), (struct sockaddr *)&a,
-				&len) == 0 &&
-		    a.sun_family == AF_UNIX &&
+		if (getsockname(fd, (struct sockaddr *)&a, &len) == 0 && a.sun_family == AF_UNIX &&
 		    stepinfo_is_step_socket(a.sun_path, job_id, step_id)) {
 			size_t n = (size_t)(strrchr(a.sun_path, '/') - a.sun_path);
 
-			dir = strndup(a.sun_path, n ? n : 1);
+			return strndup(a.sun_path, n ? n : 1);
 		}
 	}
-	if (d)
-		closedir(d);
-	return dir;
+	return NULL;
 }
