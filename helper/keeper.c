@@ -31,7 +31,8 @@
 #define IMAGES_MAX 1024
 #define CLIENTS_MAX 4096
 #define KEY_NUMBERS 10
-#define IDLE_MS 200 /* an idle keeper's last look for a new client */
+#define IDLE_MS 200   /* an idle keeper's last look for a new client */
+#define SETTLE_MS 100 /* the first image may take longer than anybody can wait */
 
 struct key {
 	uint64_t v[KEY_NUMBERS]; /* as key_of has them; compared with memcmp */
@@ -60,6 +61,7 @@ struct keeper {
 	struct client clients[CLIENTS_MAX];
 	unsigned nclients;
 	bool answered; /* some client has had its answer */
+	bool settled;  /* we have left the host's mounts, and the job that started us */
 };
 
 /* ---- the keeper's own small world: a tmpfs with /dev, /proc and /img ---- */
@@ -82,14 +84,28 @@ static int enter_own_root(void)
 	    move_mount(dev, "", AT_FDCWD, "dev", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
 	    move_mount(proc, "", AT_FDCWD, "proc", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		goto done;
-	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		goto done;
-	rc = 0;
+	rc = (int)syscall(SYS_pivot_root, ".", ".");
 done:
 	sys_close(&dev);
 	sys_close(&proc);
 	sys_close(&root);
 	return rc;
+}
+
+/*
+ * What the first client need not wait for, once it has its answer, or has had none for long.  The
+ * host's mounts lie upon the new root, where no path from "/" leads; to take them off costs an
+ * RCU grace period, 0.6 ms.  And the job that happened to start us shall not end, freeze or be
+ * billed for us.
+ */
+static void settle(struct keeper *k, struct cgroups_exits *exits, int64_t due_ms)
+{
+	if (k->settled || (!k->answered && sys_now_ms() < due_ms))
+		return;
+	k->settled = true;
+	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		_exit(1);
+	cgroups_take_exits(exits);
 }
 
 /* ---- mounting one image, in a child ---- */
@@ -366,7 +382,12 @@ static int serve_once(struct keeper *k, struct pollfd *p)
 {
 	unsigned n = 0, nimages = 0, nclients = k->nclients;
 	int index[IMAGES_MAX], timeout = expire(k), rc;
-	bool idle = timeout == -2;
+	const bool idle = timeout == -2;
+
+	if (idle)
+		timeout = IDLE_MS;
+	else if (!k->settled && (timeout < 0 || timeout > SETTLE_MS))
+		timeout = SETTLE_MS;
 
 	p[n++] = (struct pollfd){ .fd = k->listen_fd, .events = POLLIN };
 	for (int i = 0; i < IMAGES_MAX; i++)
@@ -376,7 +397,7 @@ static int serve_once(struct keeper *k, struct pollfd *p)
 		}
 	for (unsigned i = 0; i < nclients; i++)
 		p[n++] = (struct pollfd){ .fd = k->clients[i].fd, .events = POLLIN };
-	rc = poll(p, n, idle ? IDLE_MS : timeout);
+	rc = poll(p, n, timeout);
 	if (rc <= 0)
 		return idle && rc == 0 ? -1 : 0;
 	/* backwards: dropping a client moves the last one into its place */
@@ -397,6 +418,7 @@ int keeper_main(int listen_fd, int state)
 	struct keeper *k = calloc(1, sizeof(*k));
 	struct pollfd *p = calloc(1 + IMAGES_MAX + CLIENTS_MAX, sizeof(*p));
 	struct cgroups_exits exits;
+	int64_t due_ms;
 
 	cgroups_find_exits(&exits);
 	if (!k || !p || enter_own_root() < 0) {
@@ -410,10 +432,9 @@ int keeper_main(int listen_fd, int state)
 	}
 	k->listen_fd = listen_fd;
 	k->state = state;
+	due_ms = sys_now_ms() + SETTLE_MS;
 	for (;;) {
-		/* the job that happened to start us shall not end, freeze or be billed for us */
-		if (k->answered)
-			cgroups_take_exits(&exits);
+		settle(k, &exits, due_ms);
 		if (serve_once(k, p) == 0)
 			continue;
 		/*

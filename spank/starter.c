@@ -88,11 +88,17 @@ int starter_start(const char *path, char *const argv[], char *const envp[], int 
 	if (*pid < 0)
 		rc = errno;
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	if (rc)
+	if (rc) {
 		munmap(stack, STACK_BYTES);
-	else
-		last = s;
-	return rc;
+		return rc;
+	}
+	last = s;
+	/*
+	 * Where Linux has queued it behind us it would wait for our slice to end, 3 ms.  It
+	 * comes as far as its exec, where a process goes to the CPU that has least to do.
+	 */
+	sched_yield();
+	return 0;
 }
 
 int starter_error(void)

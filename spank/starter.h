@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * starter.h - start a program and go on at once.  posix_spawn() returns when the exec is done:
+ * starter.h - start a program and go on before its exec is done, for which posix_spawn() waits:
  * 0.2 ms of a step's critical path, in which slurmstepd has its own work.
  *
  * The new process has slurmstepd's memory until its exec (clone(2): CLONE_VM, and not

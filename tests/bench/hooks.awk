@@ -7,6 +7,7 @@
 #   hooks    the sum of those five: the time that Berth holds a task up
 #   span     from the first hook's beginning to the last task_init's end, what slurmstepd itself does included
 #   run      from task_init's end to task_exit's beginning: exec, the command, its end (steps of one task only)
+#   path     hooks and run
 #   end      in task_exit and exit
 #   wait     between the last task_exit and exit: where slurmstepd sleeps when something is left of the step
 {
@@ -58,6 +59,6 @@ function print_step(s,    list, m, i, p, a, b, best, total) {
         took[s, "init"], took[s, "init_post_opt"], took[s, "user_init"], a, b
     printf " hooks=%.1f span=%.1f", total, ready[s] - begin[s]
     if (m == 1 && exits[s] == 1)
-        printf " run=%.1f", first_exit[s] - ready[s]
+        printf " run=%.1f path=%.1f", first_exit[s] - ready[s], total + first_exit[s] - ready[s]
     printf " end=%.1f wait=%.1f\n", took[s, "task_exit"] + took[s, "exit"], leave[s] - last_exit[s]
 }

@@ -222,6 +222,20 @@ function execs(    limit) {
     exec_row("more-erofs-1", "further step, erofs", limit, " (1.1 x directory)")
     exec_row("own-squashfs-1", "user's own squashfs (FUSE)", -1)
 }
+# What a step of one task, and `true` in it, is late by: work that the hooks do early, like reading an image's directories,
+# its exec need not do.
+function path_row(c, kind, text,    limit) {
+    limit = -1
+    if (has("floor-" kind, "setup") && has("floor-bare", "exec"))
+        limit = 1.3 * (median("floor-" kind, "setup") + median("floor-" kind, "exec") - median("floor-bare", "exec"))
+    added(c, "unused-1", "path", text, limit, " (1.3 floors)")
+}
+function paths() {
+    section("Hooks and exec together, more than without container: ms")
+    path_row("first-squashfs-1", "squashfs", "first step, squashfs")
+    path_row("first-erofs-1", "erofs", "first step, erofs")
+    path_row("own-squashfs-1", "fuse", "user's own squashfs (FUSE)")
+}
 # noise[tasks], from bare against bare.
 function sruns(t, what,    peer) {
     section("Whole srun, " what ": ms; below the first row: more than bare")
@@ -301,6 +315,7 @@ END {
     split_hooks()
     spans()
     execs()
+    paths()
     sruns(1, "1 task")
     sruns(16, "16 tasks")
     section("What must not happen")
