@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "cgroups.h"
+#include "child.h"
 #include "keeper_wire.h"
 #include "loop.h"
 #include "request.h"
@@ -194,7 +195,7 @@ static int image_start(struct keeper *k, struct image *im, int file, const struc
 	im->pidfd = pidfd_open(im->pid, 0);
 	if (im->pidfd < 0) {
 		kill(im->pid, SIGKILL);
-		waitpid(im->pid, NULL, 0);
+		child_reap(im->pid);
 		return -1;
 	}
 	im->used = true;

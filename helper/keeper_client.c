@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,7 @@
 #define ASK_BYTES 64
 #define BACKLOG 1024
 #define CONNECT_MS 5000 /* BACKLOG are waiting, so it is stopped */
+#define START_MS 2000	/* the one who starts it is stopped */
 #define TRIES 5		/* keepers that may go away under us before we give up */
 
 int keeper_ask_send(int sock, const struct keeper_ask *ask, int file)
@@ -127,19 +128,28 @@ static int keeper_start(int state)
 	return pid < 0 ? -1 : 0;
 }
 
+/* One helper at a time looks again and starts it; one that is stopped while it does must not stop others. */
 static int connect_or_start(int state)
 {
+	const int64_t end = sys_now_ms() + START_MS;
 	int s = keeper_connect(state), lock;
 
 	if (s >= 0)
 		return s;
-	/* one helper at a time looks again and starts it */
 	lock = openat(state, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (lock < 0 || flock(lock, LOCK_EX) < 0) {
-		sys_close(&lock);
+	if (lock < 0)
 		return -1;
+	while (s < 0 && flock(lock, LOCK_EX | LOCK_NB) < 0) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || sys_now_ms() >= end) {
+			errno = errno == EWOULDBLOCK ? ETIMEDOUT : errno;
+			sys_close(&lock);
+			return -1;
+		}
+		(void)poll(NULL, 0, 1);
+		s = keeper_connect(state);
 	}
-	s = keeper_connect(state);
+	if (s < 0)
+		s = keeper_connect(state);
 	if (s < 0 && keeper_start(state) == 0)
 		s = keeper_connect(state);
 	sys_close(&lock);

@@ -12,9 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "sys.h"
 
 #define ERRORS_MAX 512
+#define END_MS 1000 /* for its end, when all of its output is there */
 
 struct stream {
 	int fd;
@@ -92,9 +94,8 @@ char *run_program(char *const argv[], int input, size_t max, int timeout_ms, siz
 	errors.fd = r[0];
 	o[0] = r[0] = -1;
 	rc = collect(&out, &errors, timeout_ms);
-	if (rc < 0 || out.len > max)
-		kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
+	/* without output to come, it ends at once or never */
+	(void)child_wait(pid, rc < 0 || out.len > max ? 0 : END_MS, &status);
 	text[errors.len] = '\0';
 	text[strcspn(text, "\n")] = '\0';
 	if (rc == 0 && out.len <= max && WIFEXITED(status) && WEXITSTATUS(status) == 0) {

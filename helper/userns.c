@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "sys.h"
 
 #define ID_LAST 4294967294u /* (uid_t)-1 is no id */
@@ -76,7 +77,7 @@ done:
 	sys_close(&down[1]);
 	if (pid > 0) {
 		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
+		child_reap(pid);
 	}
 	errno = saved;
 	return ns;

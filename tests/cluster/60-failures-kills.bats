@@ -169,6 +169,18 @@ no_jobs_of() { [[ -z $(squeue -h -u "berth$1") ]]; }
     nodes_sound
 }
 
+# As by a helper that is stopped while it starts the keeper.
+@test "who may start the keeper does not: the step fails by itself, well before the plugin's timeout" {
+    local lock
+    exec {lock}<"$BERTH_W/state"
+    flock "$lock"
+    refused_srun "cannot ask the keeper of images" --container="$(image tiny.sqsh)"
+    exec {lock}<&-
+    try srun --container="$(image tiny.sqsh)" cat /etc/os-release
+    worked
+    has IMAGE_ID=tiny
+}
+
 # ---- a helper that is not what it should be ----
 
 # helper_fails TEXT: srun, sbatch and salloc fail, side by side, since one may have to wait for a timeout.
