@@ -2,13 +2,8 @@
 #define _GNU_SOURCE 1
 #include "launcher.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,49 +11,26 @@
 
 #define API_24_11 42
 #define SCRIPT BERTH_LIBEXECDIR "/berth-script"
+#define FDS_MAX 512 /* it is opened first of all */
 
-/* Does the path end in /slurmstepd?  After an update of Slurm the kernel adds a word. */
-static bool is_slurmstepd(char *path)
-{
-	static const char gone[] = " (deleted)", name[] = "/slurmstepd";
-	size_t n = strlen(path);
-
-	if (n > strlen(gone) && strcmp(path + n - strlen(gone), gone) == 0)
-		n -= strlen(gone);
-	return n >= strlen(name) && strncmp(path + n - strlen(name), name, strlen(name)) == 0;
-}
-
-/* Is it slurmstepd's own program, opened to be executed only? */
-static bool is_launcher(int dir, const char *fd, int number)
-{
-	const int flags = fcntl(number, F_GETFL);
-	char path[PATH_MAX];
-	struct stat st;
-	ssize_t n;
-
-	if (flags < 0 || !(flags & O_PATH) || fstat(number, &st) < 0 || !S_ISREG(st.st_mode))
-		return false;
-	n = readlinkat(dir, fd, path, sizeof(path) - 1);
-	path[n > 0 ? n : 0] = '\0';
-	return is_slurmstepd(path);
-}
-
-/* The descriptor, or -1. */
+/*
+ * The descriptor, or -1: slurmstepd's own file, opened to be executed only.  By its inode, since
+ * it has other names, too (Debian: slurmstepd-wlm).  A task is a copy of slurmstepd yet.
+ */
 static int find_launcher(void)
 {
-	DIR *d = opendir("/proc/self/fd");
-	struct dirent *ent;
-	int found = -1;
+	struct stat own, st;
 
-	while (d && found < 0 && (ent = readdir(d))) {
-		const int number = (int)strtol(ent->d_name, NULL, 10); /* . and .. are 0 */
+	if (stat("/proc/self/exe", &own) < 0)
+		return -1;
+	for (int fd = 3; fd < FDS_MAX; fd++) {
+		const int flags = fcntl(fd, F_GETFL);
 
-		if (number > 2 && is_launcher(dirfd(d), ent->d_name, number))
-			found = number;
+		if (flags >= 0 && (flags & O_PATH) && fstat(fd, &st) == 0 &&
+		    st.st_ino == own.st_ino && st.st_dev == own.st_dev)
+			return fd;
 	}
-	if (d)
-		closedir(d);
-	return found;
+	return -1;
 }
 
 int launcher_replace(struct err *e)
