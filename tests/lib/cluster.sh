@@ -60,7 +60,8 @@ pid_is_ours() {
     grep -qszF "$BERTH_W" "/proc/$1/cmdline" "/proc/$1/environ"
 }
 
-# daemon CMD...: starts a daemon that detaches itself; no descriptor of ours stays open in it (bats waits for those).
+# daemon CMD...: starts a daemon that detaches itself; no descriptor of ours stays open in it (bats waits for those), and
+# no signal is ignored: what a shell runs in the background ignores ^C, and on 26.05 so would the tasks.
 daemon() {
     (
         local fd
@@ -69,7 +70,7 @@ daemon() {
             ((fd > 2 && fd < 250)) && eval "exec $fd>&-"
         done
         cd /
-        exec env -i PATH="$(slurm_path)" SLURM_CONF="$SLURM_CONF" LANG=C "$@" </dev/null >>"$BERTH_W/log/start.log" 2>&1
+        exec env -i --default-signal PATH="$(slurm_path)" SLURM_CONF="$SLURM_CONF" LANG=C "$@" </dev/null >>"$BERTH_W/log/start.log" 2>&1
     )
 }
 
