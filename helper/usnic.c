@@ -2,63 +2,18 @@
 #define _GNU_SOURCE
 #include "usnic.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "devview.h"
-#include "lease.h"
 #include "rdmabusy.h"
 #include "sys.h"
-#include "usnicenv.h"
-#include "usnicexplain.h"
+#include "usnic_impl.h"
 #include "usnicgres.h"
 #include "usnicmap.h"
-#include "usnicrules.h"
-#include "usnicspec.h"
 
 #define RETRY_MS 100
-/* Views made while slurmstepd sets the step up; further ones when their task comes. */
-#define VIEWS_EARLY 64
-
-struct usnic {
-	const struct request *r;
-	const struct config *c;
-	pid_t stepd;
-	struct usnic_spec spec;
-	struct hwmap *map;
-	int leases; /* the lease directory */
-	dev_t cm;   /* of /dev/infiniband/rdma_cm; 0: the node has none */
-
-	uint32_t ntasks, nknown;
-	struct usnic_task {
-		bool known;
-		uint32_t gtask;
-		struct hwmap_cpus cpus;
-		bool bound;
-		int view; /* -1: none yet */
-	} * tasks;
-	pid_t *pids; /* of the tasks */
-	int cgroup;  /* of the step; the caller's */
-
-	bool waits;
-	int64_t until_ms, retry_ms;
-	bool chosen;
-	struct hwmap_choice choice;
-	bool any_state; /* it was made of ports that are not up, too; for explain */
-	struct lease lease;
-	uint32_t *used; /* per device, when the choice was made; for explain */
-	bool *looked;	/* per device: its link was looked at */
-	bool *denied;	/* per device, by Slurm's GRES: it counts as full; NULL: nobody asked */
-
-	struct usnic_rules rules;
-	bool explained;
-};
 
 /* ---- beginning ---- */
 
@@ -94,7 +49,7 @@ static int begin(struct usnic *u, int state, struct err *e)
 					 .confine = u->c->confine };
 	if (u->leases < 0)
 		return -1;
-	for (uint32_t i = 0; i < u->ntasks && i < VIEWS_EARLY; i++) {
+	for (uint32_t i = 0; i < u->ntasks && i < USNIC_TASKS_EARLY; i++) {
 		u->tasks[i].view = devview_make(e);
 		if (u->tasks[i].view < 0)
 			return -1;
@@ -393,85 +348,6 @@ enum usnic_state usnic_state(const struct usnic *u)
 int usnic_lease_fd(const struct usnic *u)
 {
 	return u->lease.fd;
-}
-
-/* ---- a task ---- */
-
-static int make_nodes(const struct usnic *u, uint32_t rank, struct granted *g, struct err *e)
-{
-	g->nodes = calloc(u->spec.count + 1, sizeof(*g->nodes));
-	for (uint32_t k = 0; g->nodes && k < u->spec.count; k++) {
-		const struct hwmap_device *d =
-			hwmap_device(u->map, u->choice.grants[rank * u->spec.count + k].device);
-
-		if (asprintf(&g->nodes[k], DEVVIEW_DIR "/%s", d->uverbs) < 0) {
-			g->nodes[k] = NULL;
-			break;
-		}
-		g->nnodes++;
-	}
-	return g->nnodes == u->spec.count ? 0 : err_set(e, "out of memory");
-}
-
-static int make_env(const struct usnic *u, uint32_t rank, struct granted *g, struct err *e)
-{
-	const struct hwmap_device *devices[USNIC_COUNT_MAX];
-
-	for (uint32_t k = 0; k < u->spec.count; k++)
-		devices[k] =
-			hwmap_device(u->map, u->choice.grants[rank * u->spec.count + k].device);
-	return usnic_env_make(u->c->usnic_env, devices, u->spec.count, &g->env, &g->nenv, &g->hints,
-			      &g->nhints, e);
-}
-
-static int make_lines(struct usnic *u, struct granted *g, struct err *e)
-{
-	const struct usnic_said said = {
-		.map = u->map,
-		.spec = &u->spec,
-		.choice = &u->choice,
-		.used = u->used,
-		.denied = u->denied,
-		.ntasks = u->ntasks,
-		.any_state = u->any_state,
-		.warn = u->c->preflight != PREFLIGHT_OFF,
-	};
-	uint32_t *gtasks;
-	const struct hwmap_cpus **ranks;
-	int rc = -1;
-
-	if (u->explained)
-		return 0;
-	u->explained = true;
-	gtasks = calloc(u->ntasks, sizeof(*gtasks));
-	ranks = calloc(u->ntasks, sizeof(void *));
-	for (uint32_t i = 0; gtasks && ranks && i < u->ntasks; i++) {
-		gtasks[i] = u->tasks[i].gtask;
-		ranks[i] = u->tasks[i].bound ? &u->tasks[i].cpus : NULL;
-	}
-	if (gtasks && ranks)
-		rc = usnic_explain(&said, gtasks, ranks, &g->lines, &g->nlines, e);
-	else
-		err_set(e, "out of memory");
-	free(gtasks);
-	free(ranks);
-	return rc;
-}
-
-int usnic_ready(struct usnic *u, uint32_t task, struct granted *ret, struct err *e)
-{
-	struct granted g = { .preflight = u->c->preflight };
-	const uint32_t rank = u->spec.per_node ? 0 : task;
-
-	if (task >= u->ntasks)
-		return err_set(e, "task %u of %u is ready", task, u->ntasks);
-	if (make_env(u, rank, &g, e) < 0 || make_nodes(u, rank, &g, e) < 0 ||
-	    make_lines(u, &g, e) < 0) {
-		granted_done(&g);
-		return -1;
-	}
-	*ret = g;
-	return 0;
 }
 
 /* ---- the end ---- */

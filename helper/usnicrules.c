@@ -10,9 +10,6 @@
 #include "devices.h"
 #include "sys.h"
 
-/* Tasks whose cgroups are open before the choice is made, one descriptor each. */
-#define DIRS_EARLY 64
-
 /* Nodes without repetition. */
 struct nodes {
 	size_t n;
@@ -105,11 +102,11 @@ static int narrow_step(struct usnic_rules *r, const pid_t *pids, struct err *e)
 
 void usnic_rules_rank(struct usnic_rules *r, uint32_t task, pid_t pid)
 {
-	if (!r->step || r->per_node || task >= r->ntasks || task >= DIRS_EARLY)
+	if (!r->step || r->per_node || task >= r->ntasks || task >= USNIC_TASKS_EARLY)
 		return;
 	if (!r->dirs) {
-		r->dirs = malloc(DIRS_EARLY * sizeof(*r->dirs));
-		for (uint32_t i = 0; r->dirs && i < DIRS_EARLY; i++)
+		r->dirs = malloc(USNIC_TASKS_EARLY * sizeof(*r->dirs));
+		for (uint32_t i = 0; r->dirs && i < USNIC_TASKS_EARLY; i++)
 			r->dirs[i] = -1;
 	}
 	if (r->dirs && r->dirs[task] < 0)
@@ -121,7 +118,7 @@ static int take_dir(struct usnic_rules *r, uint32_t task)
 {
 	int dir = -1;
 
-	if (r->dirs && task < DIRS_EARLY) {
+	if (r->dirs && task < USNIC_TASKS_EARLY) {
 		dir = r->dirs[task];
 		r->dirs[task] = -1;
 	}
@@ -175,7 +172,7 @@ void usnic_rules_done(struct usnic_rules *r)
 {
 	devices_close(r->step);
 	r->step = NULL;
-	for (uint32_t i = 0; r->dirs && i < DIRS_EARLY; i++)
+	for (uint32_t i = 0; r->dirs && i < USNIC_TASKS_EARLY; i++)
 		sys_close(&r->dirs[i]);
 	free(r->dirs);
 	r->dirs = NULL;

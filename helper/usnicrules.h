@@ -16,6 +16,9 @@
 
 struct devices;
 
+/* For this many tasks work is done before the choice, at the price of a descriptor each or two. */
+#define USNIC_TASKS_EARLY 64
+
 struct usnic_rules {
 	const struct hwmap *map;
 	const struct hwmap_choice *choice; /* looked at by usnic_rules_apply only */
@@ -24,7 +27,7 @@ struct usnic_rules {
 	dev_t cm;	      /* of /dev/infiniband/rdma_cm, which all may open; 0: none */
 	unsigned confine;     /* CONFINE_* */
 	struct devices *step; /* begins as NULL */
-	int *dirs;	      /* the tasks' device cgroups, or -1; begins as NULL */
+	int *dirs;	      /* of the first tasks: their device cgroups, or -1; begins as NULL */
 };
 
 /*

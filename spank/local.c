@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "optioncheck.h"
+#include "optionpath.h"
+
 static struct {
 	struct option_set inherited;
 	bool inherited_none;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * options.h - the options of containers and of --usnic: their names, their text in
- * --help, what the user gave, and what can be said about a value without looking at
- * any file.
+ * --help, and what the user gave.
  *
  * An option that takes a value has three names:
  *   --container-mounts            on the command line or in #SBATCH lines
@@ -84,31 +83,5 @@ struct option_set *options_given(void);
  */
 int option_set_value(struct option_set *s, enum option_id id, const char *value);
 void option_set_done(struct option_set *s);
-
-/*
- * Is value good for option id?  label is the name by which the user gave it.
- * Values are hostile: on the node everything is checked again.  Looks at no file.
- * final: paths have been made absolute; only then the image's and the mounts' form
- * is looked at.  0, or -1 with *e.
- */
-int option_check(enum option_id id, const char *value, const char *label, bool final,
-		 struct err *e);
-
-/* "yes" or "1": YES; "no" or "0": NO; else UNSET. */
-enum tristate option_tristate(const char *value);
-
-/*
- * path made absolute against cwd (absolute, no trailing slash but for "/"), with
- * "." components and double slashes left out, and ".." in front taken off cwd.
- * Other ".." and symlinks stay as they are: they are resolved once, on the node, as
- * the user.  Malloced; NULL when out of memory.
- */
-char *option_absolute(const char *path, const char *cwd);
-
-/*
- * The same for every relative source of a --container-mounts text; "tmpfs:" entries,
- * destinations, flags and absolute sources stay.  Malloced; NULL when out of memory.
- */
-char *option_absolute_mounts(const char *mounts, const char *cwd);
 
 #endif

@@ -144,8 +144,8 @@ static int preflight_memlock(const struct granted *g, struct err *e)
 }
 
 /*
- * usNIC (usnic_0, or usnicp6s0f0 where udev renames) is driven by libfabric itself; all else that opens uverbs nodes in an image does it by
- * the image's libibverbs.
+ * usNIC (usnic_0, or usnicp6s0f0 where udev renames) is driven by libfabric itself; all
+ * else that opens uverbs nodes in an image does it by the image's libibverbs.
  */
 static int preflight_providers(const struct granted *g, struct err *e)
 {

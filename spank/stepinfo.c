@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "optioncheck.h"
+
 /*
  * Slurm reads a line of plugstack.conf up to 4095 bytes and goes on without the rest:
  * with a restriction cut off, more would be allowed than was written.

@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Run the suite as CK_VERBOSITY, CK_FORK and the like say; returns main's exit status. */
 static inline int unit_run(Suite *s)
@@ -18,6 +19,17 @@ static inline int unit_run(Suite *s)
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* n times c, until the next call. */
+static inline char *unit_filled(size_t n, char c)
+{
+	static char buf[8192];
+
+	ck_assert_uint_lt(n, sizeof(buf));
+	memset(buf, c, n);
+	buf[n] = '\0';
+	return buf;
 }
 
 #endif
