@@ -19,6 +19,8 @@
 /* Queues and eager buffers of a few ranks; what is less is no limit that anybody meant. */
 #define MEMLOCK_NEED ((rlim_t)16 << 20)
 
+#define LONG_BITS (8 * sizeof(long))
+
 /*
  * Memory that a NIC reads and writes is locked.  Slurm sets the submit host's limit later,
  * from this variable, unless it is gone (src/slurmd/slurmstepd/ulimits.c).
@@ -257,7 +259,7 @@ static void confine_extern(spank_t sp)
 
 void remote_task_post_fork(spank_t sp)
 {
-	unsigned long set[REQUEST_CPU_WORDS * 32 / (8 * sizeof(long))];
+	unsigned long set[REQUEST_CPU_WORDS * 32 / LONG_BITS];
 	uint32_t words[REQUEST_CPU_WORDS] = { 0 };
 	struct rank k = { 0 };
 	pid_t pid = 0;
@@ -275,9 +277,8 @@ void remote_task_post_fork(spank_t sp)
 	k.pid = (uint32_t)pid;
 	memset(set, 0, sizeof(set));
 	if (sched_getaffinity(pid, sizeof(set), (cpu_set_t *)set) == 0) {
-		for (unsigned cpu = 0; cpu < REQUEST_CPU_WORDS * 32; cpu++)
-			if (CPU_ISSET_S(cpu, sizeof(set), (cpu_set_t *)set))
-				words[cpu / 32] |= 1u << cpu % 32;
+		for (unsigned i = 0; i < REQUEST_CPU_WORDS; i++)
+			words[i] = (uint32_t)(set[i * 32 / LONG_BITS] >> i * 32 % LONG_BITS);
 		k.cpus = words;
 		k.ncpus = REQUEST_CPU_WORDS;
 	}
