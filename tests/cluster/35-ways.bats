@@ -68,7 +68,7 @@ array_over() { [[ -z $(squeue -h -j "$1" 2>/dev/null) ]]; }
     dir=$(own alice signal)
     job=$(as alice sbatch --parsable --output="$dir/log" --container="$(image base.sqsh)" --wrap \
         'trap "echo told; exit 0" USR1; echo ready; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1; done')
-    wait_until 30 grep -q ready "$dir/log"
+    wait_until 30 grep -qs ready "$dir/log"
     as alice scancel --batch --signal=USR1 "$job"
     wait_until 30 job_over "$job"
     output=$(cat "$dir/log")
@@ -105,4 +105,47 @@ array_over() { [[ -z $(squeue -h -j "$1" 2>/dev/null) ]]; }
     wait_until 30 job_over "$job"
     output=$(cat "$dir/log")
     is $'base\nberthalice'
+}
+
+# counts FILE: are there more lines in it than a moment ago?
+counts() {
+    local before
+    before=$(wc -l <"$1")
+    sleep 0.5
+    (($(wc -l <"$1") > before))
+}
+
+# A FUSE server is one of the step's processes: it stands still and goes on with them.
+@test "a suspended job goes on where it stopped, its image a user's or the site's; scancel ends it while it is suspended" {
+    local dir img job
+    dir=$(own alice suspend)
+    for img in "$(image_of alice base.sqsh)" "$(image base.sqsh)"; do
+        job=$(as alice sbatch --parsable --output="$dir/log" --container="$img" \
+            --wrap 'for i in $(seq 1 300); do cat /bin/sh >/dev/null && echo $i; sleep 0.1; done')
+        wait_until 30 eval '[[ -e $dir/log ]] && counts "$dir/log"'
+        scontrol suspend "$job"
+        wait_until 10 eval '! counts "$dir/log"'
+        scontrol resume "$job"
+        wait_until 10 counts "$dir/log"
+        scontrol suspend "$job"
+        as alice scancel "$job"
+        wait_until 30 job_over "$job"
+        [[ $(cat "$dir/log") == "$(seq 1 "$(wc -l <"$dir/log")")" ]]
+    done
+}
+
+requeued() { [[ $(job_state "$1") == PENDING ]]; }
+
+@test "a job that is requeued runs inside again" {
+    local dir job
+    dir=$(own alice requeue)
+    job=$(as alice sbatch --parsable --requeue --open-mode=append --output="$dir/log" --container="$(image base.sqsh)" \
+        --wrap "$WHERE; [ -n \"\$SLURM_RESTART_COUNT\" ] || sleep 60")
+    wait_until 30 grep -qs base "$dir/log"
+    scontrol requeue "$job"
+    wait_until 30 requeued "$job"
+    scontrol update jobid="$job" starttime=now
+    wait_until 60 job_over "$job"
+    output=$(grep -v 'slurmstepd' "$dir/log")
+    is $'base\nbase'
 }
