@@ -31,6 +31,14 @@ int opener_start(const struct request *r, const struct config *c, int base, stru
 	return 0;
 }
 
+void opener_warm(struct opener *o)
+{
+	uint32_t type = OPENER_WARM;
+
+	if (o->pid > 0)
+		(void)msg_send(o->sock, &type, sizeof(type), NULL, 0);
+}
+
 void opener_stop(struct opener *o)
 {
 	child_stop(o->pid, &o->sock);

@@ -17,6 +17,7 @@
  *   opener  OPENED  canonical path of the job's PWD, or ""
  *   helper  ROOT    [root directory of the mounted image]
  *   opener  ENV     image's cwd, a note for the user or "", n, n strings [passwd, group: memfds, where wanted]
+ *   helper  WARM    - (perhaps; is not answered: warm.h)
  *   helper  CWD     path
  *   opener  BIND    ... (PMIx's directory, which is there by now; cwd, if not guessed)
  *   opener  DONE    -
@@ -42,6 +43,7 @@ enum opener_msg {
 	OPENER_CWD,
 	OPENER_DONE,
 	OPENER_ERROR,
+	OPENER_WARM,
 };
 
 enum bind_flag { BIND_RO = 1, BIND_SLAVE = 2, BIND_TMPFS = 4, BIND_DIR = 8 };
@@ -73,6 +75,9 @@ int opener_take_env(struct opener *o, int alive, int timeout_ms, struct plan *p,
 /* p->cwd becomes cwd; a bind of a wrong guess is dropped. */
 int opener_take_cwd(struct opener *o, const char *cwd, int alive, int timeout_ms, struct plan *p,
 		    struct err *e);
+
+/* Nobody waits for it any more: may read ahead, until it is told something or stopped. */
+void opener_warm(struct opener *o);
 
 /* Kill and reap it. */
 void opener_stop(struct opener *o);

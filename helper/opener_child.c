@@ -26,6 +26,7 @@
 #include "rootfs.h"
 #include "run.h"
 #include "sys.h"
+#include "warm.h"
 #include "wire.h"
 
 #define PROGRAM_MS 10000
@@ -41,7 +42,8 @@ struct child {
 	struct account account;
 	bool has_account;
 	char note[PLAN_NOTE_MAX];
-	char guess[PATH_MAX]; /* canonical path of the job's PWD, or "" */
+	char guess[PATH_MAX];	       /* canonical path of the job's PWD, or "" */
+	char path[REQUEST_OPTION_MAX]; /* the image's PATH, or "" */
 };
 
 static void die(struct child *ch, const struct err *e) __attribute__((noreturn));
@@ -380,6 +382,7 @@ static void send_env(struct child *ch, int root)
 	struct env_list env = { 0 };
 	struct err e = { "" };
 	int fds[2] = { -1, -1 };
+	const char *path;
 	struct wire w;
 	bool files;
 
@@ -391,6 +394,8 @@ static void send_env(struct child *ch, int root)
 		die(ch, &e);
 	}
 	collect_env(ch, root, &env, &e);
+	path = env_get(&env, "PATH");
+	snprintf(ch->path, sizeof(ch->path), "%s", path ? path : "");
 	files = account_files(ch, root, fds, &e);
 	w = wire_writer(buf, size);
 	wire_put_u32(&w, OPENER_ENV);
@@ -435,6 +440,24 @@ static const char *hear(struct child *ch, void *buf, size_t size, enum opener_ms
 	return fd ? "" : wire_get_str(&w);
 }
 
+static void warm_if_told(struct child *ch, int root)
+{
+	const struct warm ask = {
+		.root = root,
+		.command = ch->r->command,
+		.script = ch->r->script,
+		.path = ch->path[0] ? ch->path : NULL,
+		.cwd = ch->guess[0] ? ch->guess : NULL,
+		.stop = ch->sock,
+	};
+	uint32_t type = 0;
+
+	if (recv(ch->sock, &type, sizeof(type), MSG_PEEK) != sizeof(type) || type != OPENER_WARM)
+		return;
+	(void)recv(ch->sock, &type, sizeof(type), 0);
+	warm_command(&ask);
+}
+
 void opener_child(const struct request *r, const struct config *c, int base, int sock)
 {
 	static char buf[REQUEST_OPTION_MAX + 64];
@@ -461,6 +484,7 @@ void opener_child(const struct request *r, const struct config *c, int base, int
 	send_binds(&ch);
 	hear(&ch, buf, sizeof(buf), OPENER_ROOT, &root);
 	send_env(&ch, root);
+	warm_if_told(&ch, root);
 	close(root);
 	send_last(&ch, hear(&ch, buf, sizeof(buf), OPENER_CWD, NULL));
 	_exit(0);

@@ -31,6 +31,7 @@ static const struct field request_fields[] = {
 	LIST(21, FIELD_TEXTS, struct request, args, nargs, REQUEST_ARGS_MAX),
 	ONE(22, FIELD_TEXT, struct request, tmp_fs),
 	ONE(23, FIELD_TEXT, struct request, usnic),
+	ONE(24, FIELD_TEXT, struct request, command),
 };
 
 static const struct field joined_fields[] = {

@@ -44,7 +44,7 @@
 #include "err.h"
 
 #define REQUEST_MAGIC 0x42525448u /* "BRTH" */
-#define REQUEST_VERSION 2
+#define REQUEST_VERSION 3
 #define REQUEST_FD 3			/* the helper's end of the socket */
 #define REQUEST_OPTION_MAX 4096		/* bytes of one user option, NUL included */
 #define REQUEST_MOUNTS_MAX 64		/* mounts that a user may ask for */
@@ -101,6 +101,7 @@ struct request {
 	char *tmp_fs;	  /* TmpFS, expanded; NULL if unknown */
 	char *slurm_conf; /* path of slurm.conf as slurmd has it; NULL: /etc/slurm */
 	char *pwd;	  /* the job's PWD: a guess at its cwd, or NULL */
+	char *command;	  /* what the tasks will run, to be read ahead (warm.h), or NULL */
 	char *usnic;	  /* as in --usnic (usnicspec.h), or NULL: none */
 	enum tristate writable, mount_home, remap_root;
 	char **args; /* plugstack arguments, verbatim "key=value" */

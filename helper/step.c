@@ -78,13 +78,14 @@ static bool on_message(struct step *s, char *buf)
 static void serve(struct step *s, char *buf)
 {
 	for (;;) {
-		struct pollfd p[3] = {
+		struct pollfd p[4] = {
 			{ s->main, POLLIN, 0 },
 			{ s->alive, POLLIN, 0 },
 			{ s->join_fd, POLLIN, 0 },
+			{ s->warmed ? -1 : s->builder.sock, POLLIN, 0 }, /* its result */
 		};
 
-		if (poll(p, 3, s->usnic && !s->e.text[0] ? usnic_due_ms(s->usnic) : -1) < 0) {
+		if (poll(p, 4, s->usnic && !s->e.text[0] ? usnic_due_ms(s->usnic) : -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			return;
@@ -96,6 +97,8 @@ static void serve(struct step *s, char *buf)
 		} else if (p[1].revents) {
 			return; /* slurmstepd is dead, and nothing is left to read */
 		}
+		if (p[3].revents)
+			step_build_warm(s);
 		if (p[2].revents)
 			join_serve(s->join_fd, s->r.uid, &s->container, &s->joined);
 	}

@@ -244,6 +244,14 @@ int step_build_prepare(struct step *s)
 	return prepare_image(s, -1);
 }
 
+void step_build_warm(struct step *s)
+{
+	/* a directory's cache is as old as its file system */
+	if (!s->warmed && is_file(&s->plan))
+		opener_warm(&s->opener);
+	s->warmed = true;
+}
+
 void step_build_drop(struct step *s)
 {
 	rootfs_cancel(&s->builder);
@@ -433,6 +441,7 @@ void step_build_on_cwd(struct step *s, const void *buf, size_t len)
 	if (!s->e.text[0] && build(s, -1) == 0)
 		finish_joined(s);
 	step_tasks_post(s);
+	step_build_warm(s);
 	if (!s->e.text[0] && s->usnic)
 		(void)usnic_early(s->usnic, &s->e);
 }

@@ -40,6 +40,7 @@ struct step {
 	int hold;	/* connection to the keeper: the image is in use */
 	int keeper;	/* connection to the keeper, before it has answered */
 	bool user_kernel_mount;
+	bool warmed; /* the opener was told to read ahead, or need not */
 
 	char *cwd;
 	bool sound;   /* request and configuration are: what failed may be tried again */
@@ -76,6 +77,9 @@ void step_build_on_cwd(struct step *s, const void *buf, size_t len);
 void step_build_rebase(struct step *s, int base);
 
 void step_build_drop(struct step *s);
+
+/* All that is needed of a new mount has been looked up: let the opener read ahead in it, once. */
+void step_build_warm(struct step *s);
 
 /* Messages of tasks and of slurmstepd about them; fds stay the caller's, but for *reply. */
 void step_tasks_on_join(struct step *s, const void *buf, size_t len, const int *fds, unsigned nfds);

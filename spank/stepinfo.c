@@ -202,14 +202,22 @@ static int get_groups(spank_t sp, struct request *r, struct err *e)
 	return 0;
 }
 
-static int get_script(spank_t sp, struct request *r, struct err *e)
+static int get_command(spank_t sp, struct request *r, struct err *e)
 {
 	char **argv = NULL;
 	int argc = 0;
+	bool told = spank_get_item(sp, S_JOB_ARGV, &argc, &argv) == ESPANK_SUCCESS && argc > 0 &&
+		    argv && argv[0];
+	struct err unsound = { "" };
 
-	if (r->step_id != STEP_BATCH)
+	if (r->step_id != STEP_BATCH) {
+		/* a hint, so that any that cannot be told is left out */
+		if (told && argv[0][0] &&
+		    option_check(OPTION_IMAGE, argv[0], "command", false, &unsound) == 0)
+			r->command = argv[0];
 		return 0;
-	if (spank_get_item(sp, S_JOB_ARGV, &argc, &argv) != ESPANK_SUCCESS || argc < 1 || !argv)
+	}
+	if (!told)
 		return err_set(e, "Slurm does not tell the path of the batch script");
 	r->script = argv[0];
 	return 0;
@@ -314,7 +322,7 @@ int stepinfo_request(spank_t sp, const struct option_set *o, int ac, char **av, 
 
 	if (check_args(&r, e) < 0)
 		return -1;
-	if (get_ids(sp, &r, e) < 0 || get_groups(sp, &r, e) < 0 || get_script(sp, &r, e) < 0)
+	if (get_ids(sp, &r, e) < 0 || get_groups(sp, &r, e) < 0 || get_command(sp, &r, e) < 0)
 		return -1;
 	if (o->v[OPTION_WRITABLE])
 		r.writable = option_tristate(o->v[OPTION_WRITABLE]);

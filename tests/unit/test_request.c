@@ -31,6 +31,7 @@ static struct request full(void)
 		.spool = "/var/spool/slurmd",
 		.slurm_conf = "/etc/slurm/slurm.conf",
 		.pwd = "/home/user/project",
+		.command = "./solve",
 		.tmp_fs = "/scratch/tmp",
 		.writable = YES,
 		.mount_home = NO,
@@ -117,6 +118,7 @@ START_TEST(request_full_round_trip)
 	ck_assert_str_eq(out.spool, in.spool);
 	ck_assert_str_eq(out.slurm_conf, in.slurm_conf);
 	ck_assert_str_eq(out.pwd, in.pwd);
+	ck_assert_str_eq(out.command, in.command);
 	ck_assert_str_eq(out.tmp_fs, in.tmp_fs);
 	ck_assert_int_eq(out.writable, YES);
 	ck_assert_int_eq(out.mount_home, NO);
@@ -268,7 +270,7 @@ START_TEST(request_bad_heads)
 	buf[0] ^= 1;
 	h.version = 9;
 	memcpy(buf, &h, sizeof(h));
-	refused(n, "version 9, expected 2");
+	refused(n, "version 9, expected 3");
 	h.version = REQUEST_VERSION;
 	h.type = MSG_BYE;
 	memcpy(buf, &h, sizeof(h));
