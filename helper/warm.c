@@ -129,26 +129,38 @@ static const char *interpreter(int fd, char line[SCRIPT_LINE_MAX])
 	return line;
 }
 
-/* The command.  One that is not in the image is looked at only: its file system is warm or not. */
+static int open_outside(const char *path)
+{
+	return regular(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+}
+
+/*
+ * The command.  One that is not in the image, but in a directory that is mounted into it, is
+ * looked at only: its file system is warm, or not.
+ */
 static int open_command(const struct warming *w, bool *inside)
 {
 	const char *command = w->ask->command;
 	char path[PATH_MAX];
+	int fd;
 
-	*inside = !w->ask->script;
-	if (!*inside)
-		return regular(open(w->ask->script, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-	if (!command)
-		return -1;
-	if (!strchr(command, '/'))
+	*inside = true;
+	if (command && !strchr(command, '/'))
 		return search(w, w->ask->path ? w->ask->path : USUAL_PATH, command);
-	if (command[0] == '/')
-		return open_inside(w, command);
+	if (command && command[0] == '/') {
+		fd = open_inside(w, command);
+		if (fd >= 0)
+			return fd;
+	}
 	*inside = false;
-	if (!w->ask->cwd ||
+	if (w->ask->script)
+		return open_outside(w->ask->script);
+	if (command && command[0] == '/')
+		return open_outside(command);
+	if (!command || !w->ask->cwd ||
 	    snprintf(path, sizeof(path), "%s/%s", w->ask->cwd, command) >= (int)sizeof(path))
 		return -1;
-	return regular(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+	return open_outside(path);
 }
 
 /* A program, its loader, and what it needs to the list. */

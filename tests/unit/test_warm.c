@@ -266,6 +266,19 @@ START_TEST(host_command_needs_the_images_libraries)
 }
 END_TEST
 
+START_TEST(so_does_one_by_its_whole_path)
+{
+	char cwd[PATH_MAX], path[2 * PATH_MAX];
+
+	if (!droppable)
+		return;
+	ck_assert_ptr_nonnull(realpath(root, cwd));
+	snprintf(path, sizeof(path), "%s/opt/app/bin/program", cwd);
+	warm(path, NULL, NULL, NULL);
+	ck_assert(becomes_resident("usr/lib64/libc.so.6"));
+}
+END_TEST
+
 START_TEST(script_needs_the_images_interpreter)
 {
 	char path[PATH_MAX];
@@ -321,6 +334,7 @@ int main(void)
 	tcase_add_test(t, by_path);
 	tcase_add_test(t, by_the_usual_path);
 	tcase_add_test(t, host_command_needs_the_images_libraries);
+	tcase_add_test(t, so_does_one_by_its_whole_path);
 	tcase_add_test(t, script_needs_the_images_interpreter);
 	tcase_add_test(t, stops_when_told);
 	tcase_add_test(t, nothing_there);
