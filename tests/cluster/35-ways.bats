@@ -96,6 +96,7 @@ array_over() { [[ -z $(squeue -h -j "$1" 2>/dev/null) ]]; }
 
 @test "root's own step, and sbatch --uid: the job is that user's" {
     local dir job
+    unset TMPDIR # the tests' own is not in the image, and Slurm would say so
     run --separate-stderr srun --container="$(image base.sqsh)" sh -c "$WHERE; id -u"
     ok
     is $'base\n0'
