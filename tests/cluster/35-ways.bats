@@ -147,6 +147,6 @@ requeued() { [[ $(job_state "$1") == PENDING ]]; }
     wait_until 30 requeued "$job"
     scontrol update jobid="$job" starttime=now
     wait_until 60 job_over "$job"
-    output=$(grep -v 'slurmstepd' "$dir/log")
+    output=$(grep -v 'DUE TO JOB REQUEUE' "$dir/log") # Slurm's own line
     is $'base\nbase'
 }
