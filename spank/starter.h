@@ -5,8 +5,8 @@
  *
  * The new process has slurmstepd's memory until its exec (clone(2): CLONE_VM, and not
  * CLONE_VFORK), with a stack of its own, which stays for good, as nobody tells when the exec is
- * over.  It makes system calls and nothing else.  errno is the caller's, too: it is written only
- * where a call fails, which ends the process.
+ * over.  It makes system calls and nothing else.  errno is the caller's, too: exec, which alone
+ * is likely to fail, does not write it; another call that fails does, and ends the process.
  */
 #ifndef BERTH_STARTER_H
 #define BERTH_STARTER_H

@@ -128,6 +128,26 @@ START_TEST(errors)
 END_TEST
 
 /* The caller goes on, whatever it does to its memory. */
+/* The new process has our memory: what both of them fail at meanwhile must not be mixed up. */
+START_TEST(errors_of_two_at_once)
+{
+	static char *const argv[] = { (char *)"missing", NULL };
+
+	for (int i = 0; i < 300; i++) {
+		int status, mine = 0;
+		pid_t pid;
+
+		ck_assert_int_eq(starter_start("/nonexistent/program", argv, env, -1, -1, &pid), 0);
+		do {
+			if (close(-1) < 0 && errno != EBADF)
+				mine = errno;
+		} while (waitpid(pid, &status, WNOHANG) == 0);
+		ck_assert_int_eq(mine, 0);
+		ck_assert_int_eq(starter_error(), ENOENT);
+	}
+}
+END_TEST
+
 START_TEST(many)
 {
 	static char *const argv[] = { (char *)"true", NULL };
@@ -158,6 +178,7 @@ int main(void)
 	tcase_add_test(t, finds);
 	tcase_add_test(t, signals);
 	tcase_add_test(t, errors);
+	tcase_add_test(t, errors_of_two_at_once);
 	tcase_add_test(t, many);
 	suite_add_tcase(s, t);
 	return unit_run(s);
