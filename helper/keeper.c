@@ -229,7 +229,8 @@ static bool key_of(int file, const struct keeper_ask *ask, struct key *key)
 
 /* ---- clients ---- */
 
-static void answer(struct keeper *k, struct client *c, const struct image *im, int error)
+static void answer(struct keeper *k, struct client *c, const struct image *im, int error,
+		   bool fresh)
 {
 	int tree = -1;
 
@@ -238,7 +239,7 @@ static void answer(struct keeper *k, struct client *c, const struct image *im, i
 		if (tree < 0)
 			error = errno;
 	}
-	keeper_reply(c->fd, error, tree);
+	keeper_reply(c->fd, error, tree, fresh);
 	sys_close(&tree);
 	c->waiting = false;
 	k->answered = true;
@@ -283,14 +284,14 @@ static bool client_ask(struct keeper *k, struct client *c)
 	if (c->image >= 0 || keeper_ask_recv(c->fd, &ask, &file) < 0)
 		return false;
 	if (!key_of(file, &ask, &key) || (i = find_image(k, &key)) < 0) {
-		keeper_reply(c->fd, ENOSPC, -1);
+		keeper_reply(c->fd, ENOSPC, -1, false);
 		goto done;
 	}
 	im = &k->images[i];
 	if (!im->used) {
 		im->key = key;
 		if (image_start(k, im, file, &ask) < 0) {
-			keeper_reply(c->fd, errno, -1);
+			keeper_reply(c->fd, errno, -1, false);
 			goto done;
 		}
 	}
@@ -299,7 +300,7 @@ static bool client_ask(struct keeper *k, struct client *c)
 	im->users++;
 	im->linger = ask.linger;
 	if (im->mount >= 0)
-		answer(k, c, im, 0);
+		answer(k, c, im, 0, false);
 	keep = true;
 done:
 	sys_close(&file);
@@ -332,6 +333,7 @@ static void image_finish(struct keeper *k, int i)
 {
 	struct image *im = &k->images[i];
 	int status = 0, error = EIO;
+	bool fresh = true; /* to one of those who wait */
 	char at[32];
 
 	waitpid(im->pid, &status, 0);
@@ -346,7 +348,8 @@ static void image_finish(struct keeper *k, int i)
 	}
 	for (unsigned c = 0; c < k->nclients; c++)
 		if (k->clients[c].image == i && k->clients[c].waiting) {
-			answer(k, &k->clients[c], im, error);
+			answer(k, &k->clients[c], im, error, fresh);
+			fresh = false;
 			if (error)
 				k->clients[c].image = -1;
 		}

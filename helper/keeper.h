@@ -12,6 +12,8 @@
 #ifndef BERTH_KEEPER_H
 #define BERTH_KEEPER_H
 
+#include <stdbool.h>
+
 #include "err.h"
 #include "image.h"
 
@@ -36,12 +38,14 @@ int keeper_ask(int state, int *sock, int file, const struct image_info *info, un
  * (O_PATH or readable).  *asked: the connection of keeper_ask, taken over; -1: it asks by
  * itself.  Starts a keeper at need.  On success *ret_mount is a detached
  * clone of the mount (ro, nosuid, nodev) and *ret_hold a connection: the image counts
- * as used until it is closed, and stays linger seconds longer.
+ * as used until it is closed, and stays linger seconds longer; *ret_fresh: it was mounted for
+ * this, so nothing of it is in the page cache.
  * 0, or -1 with *e after at most timeout_ms, or when alive (see child.h) says that
  * slurmstepd is gone.
  */
 int keeper_get(int state, int *early, int file, const struct image_info *info, unsigned linger,
-	       int alive, int timeout_ms, int *ret_mount, int *ret_hold, struct err *e);
+	       int alive, int timeout_ms, int *ret_mount, int *ret_hold, bool *ret_fresh,
+	       struct err *e);
 
 /* Body of berth-helper --keep: serve the listening socket fd until idle. Exit code. */
 int keeper_main(int listen_fd, int state);

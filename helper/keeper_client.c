@@ -59,20 +59,20 @@ int keeper_ask_recv(int sock, struct keeper_ask *ret, int *ret_file)
 	return 0;
 }
 
-void keeper_reply(int sock, int error, int tree)
+void keeper_reply(int sock, int error, int tree, bool fresh)
 {
-	uint32_t status = (uint32_t)error;
+	const uint32_t reply[2] = { (uint32_t)error, fresh };
 
 	/* a client that is gone is noticed by poll */
-	(void)msg_send(sock, &status, sizeof(status), &tree, error ? 0 : 1);
+	(void)msg_send(sock, reply, sizeof(reply), &tree, error ? 0 : 1);
 }
 
-int keeper_reply_recv(int sock, int alive, int timeout_ms, int *ret_tree)
+int keeper_reply_recv(int sock, int alive, int timeout_ms, int *ret_tree, bool *ret_fresh)
 {
-	uint32_t status;
+	uint32_t reply[2] = { 0, 0 }; /* a keeper of an older build says the first */
 	int fds[REQUEST_FDS_MAX];
 	unsigned nfds = 1;
-	ssize_t n = child_recv(sock, alive, &status, sizeof(status), fds, &nfds, timeout_ms);
+	ssize_t n = child_recv(sock, alive, reply, sizeof(reply), fds, &nfds, timeout_ms);
 
 	if (n == 0) {
 		errno = ECONNRESET;
@@ -80,13 +80,14 @@ int keeper_reply_recv(int sock, int alive, int timeout_ms, int *ret_tree)
 	}
 	if (n < 0)
 		return -1;
-	if (n == sizeof(status) && status == 0 && nfds == 1) {
+	if (n >= (ssize_t)sizeof(reply[0]) && reply[0] == 0 && nfds == 1) {
 		*ret_tree = fds[0];
+		*ret_fresh = reply[1] != 0;
 		return 0;
 	}
 	while (nfds > 0)
 		close(fds[--nfds]);
-	return n == sizeof(status) && status ? (int)status : EPROTO;
+	return n >= (ssize_t)sizeof(reply[0]) && reply[0] ? (int)reply[0] : EPROTO;
 }
 
 static int keeper_connect(int state)
@@ -191,7 +192,8 @@ int keeper_ask(int state, int *sock, int file, const struct image_info *info, un
 }
 
 int keeper_get(int state, int *asked, int file, const struct image_info *info, unsigned linger,
-	       int alive, int timeout_ms, int *ret_mount, int *ret_hold, struct err *e)
+	       int alive, int timeout_ms, int *ret_mount, int *ret_hold, bool *ret_fresh,
+	       struct err *e)
 {
 	int rc = -1;
 
@@ -205,7 +207,7 @@ int keeper_get(int state, int *asked, int file, const struct image_info *info, u
 		*asked = -1;
 		if (s < 0)
 			continue;
-		rc = keeper_reply_recv(s, alive, timeout_ms, &tree);
+		rc = keeper_reply_recv(s, alive, timeout_ms, &tree, ret_fresh);
 		if (rc == 0) {
 			*ret_mount = tree;
 			*ret_hold = s;

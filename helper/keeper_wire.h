@@ -5,6 +5,7 @@
 #ifndef BERTH_KEEPER_WIRE_H
 #define BERTH_KEEPER_WIRE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct keeper_ask {
@@ -19,13 +20,13 @@ int keeper_ask_send(int sock, const struct keeper_ask *ask, int file);
 /* Keeper's side: 0 with *ret_file the caller's, or -1 (malformed, or end of file). */
 int keeper_ask_recv(int sock, struct keeper_ask *ret, int *ret_file);
 
-/* error: 0 with tree >= 0, or an errno. */
-void keeper_reply(int sock, int error, int tree);
+/* error: 0 with tree >= 0, or an errno.  fresh: the mount is new, and the client the first to have it. */
+void keeper_reply(int sock, int error, int tree, bool fresh);
 
 /*
- * Helper's side: 0 with *ret_tree, the keeper's errno as a positive number, or -1
+ * Helper's side: 0 with *ret_tree and *ret_fresh, the keeper's errno as a positive number, or -1
  * with errno (ECONNRESET: the keeper went away: ask a new one).
  */
-int keeper_reply_recv(int sock, int alive, int timeout_ms, int *ret_tree);
+int keeper_reply_recv(int sock, int alive, int timeout_ms, int *ret_tree, bool *ret_fresh);
 
 #endif

@@ -101,12 +101,14 @@ static int begin_mount(struct step *s, int base)
 static int finish_mount(struct step *s)
 {
 	struct err e = { "" };
+	bool fresh = false;
 
 	if (s->image_root >= 0)
 		return 0;
 	if (keeper_get(s->state, &s->keeper, s->plan.image, &s->plan.info, s->c.image_linger,
-		       s->alive, step_timeout_ms(s), &s->image_root, &s->hold, &e) < 0)
+		       s->alive, step_timeout_ms(s), &s->image_root, &s->hold, &fresh, &e) < 0)
 		return err_set(&s->e, "image %s: %s", s->r.image, e.text);
+	s->fresh = s->fresh || fresh;
 	return 0;
 }
 
@@ -246,8 +248,7 @@ int step_build_prepare(struct step *s)
 
 void step_build_warm(struct step *s)
 {
-	/* a directory's cache is as old as its file system */
-	if (!s->warmed && is_file(&s->plan))
+	if (!s->warmed && (s->fresh || s->fuse.pid > 0))
 		opener_warm(&s->opener);
 	s->warmed = true;
 }

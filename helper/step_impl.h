@@ -40,6 +40,7 @@ struct step {
 	int hold;	/* connection to the keeper: the image is in use */
 	int keeper;	/* connection to the keeper, before it has answered */
 	bool user_kernel_mount;
+	bool fresh;  /* the keeper has mounted the image for this step: nothing of it is cached */
 	bool warmed; /* the opener was told to read ahead, or need not */
 
 	char *cwd;
