@@ -17,20 +17,25 @@
 
 #define SCRIPTS ".singularity.d/env"
 #define SCRIPTS_MAX 64
-#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define DEFAULT_PATH "PATH=" IMAGEENV_USUAL_PATH
 
-char *imageenv_read(int root, const char *path, size_t max, size_t *len)
+int imageenv_open(int root, const char *path)
 {
 	int fd = sys_openat2(root, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0,
 			     RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 	struct stat st;
-	char *text = NULL;
 
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		text = sys_read_all(fd, max, len);
-	close(fd);
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
+		sys_close(&fd);
+	return fd;
+}
+
+char *imageenv_read(int root, const char *path, size_t max, size_t *len)
+{
+	int fd = imageenv_open(root, path);
+	char *text = fd < 0 ? NULL : sys_read_all(fd, max, len);
+
+	sys_close(&fd);
 	return text;
 }
 

@@ -28,6 +28,12 @@ struct imageenv_ask {
 int imageenv_collect(int root, const struct imageenv_ask *ask, struct env_list *env, char *note,
 		     size_t note_size, struct err *e);
 
+/* Where commands are that no PATH tells of. */
+#define IMAGEENV_USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* A regular file below root, where its symlinks end, too, opened for reading; -1: there is none. */
+int imageenv_open(int root, const char *path);
+
 /*
  * A regular file of at most max bytes below root, where its symlinks end, too: malloced, with a
  * NUL behind.  NULL: there is none, or it is larger or cannot be read.

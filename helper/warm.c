@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,9 +13,9 @@
 #include <unistd.h>
 
 #include "elfneeds.h"
+#include "imageenv.h"
 #include "sys.h"
 
-#define USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define FILES_MAX 64
 #define FILE_BYTES_MAX (4u << 20) /* of a large one not all is read at once by exec, either */
 #define ALL_BYTES_MAX (64u << 20)
@@ -38,7 +37,7 @@ static const char library_path[] =
 struct warming {
 	const struct warm *ask;
 	uint64_t bytes; /* asked for so far */
-	unsigned n, done;
+	unsigned n;
 	struct library {
 		char name[ELFNEEDS_NAME_MAX];
 		char runpath[ELFNEEDS_PATH_MAX]; /* of who needs it */
@@ -53,22 +52,6 @@ static bool stopped(const struct warming *w)
 	return w->bytes >= ALL_BYTES_MAX || poll(&p, 1, 0) != 0;
 }
 
-static int regular(int fd)
-{
-	struct stat st;
-
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
-		sys_close(&fd);
-	return fd;
-}
-
-/* A regular file of the image; absolute symlinks are the image's, too. */
-static int open_inside(const struct warming *w, const char *path)
-{
-	return regular(sys_openat2(w->ask->root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0,
-				   RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
-}
-
 /* name in the first of the directories "a:b:..." that has it; -1: none.  Relative ones, and $ORIGIN, are left out. */
 static int search(const struct warming *w, const char *dirs, const char *name)
 {
@@ -81,7 +64,7 @@ static int search(const struct warming *w, const char *dirs, const char *name)
 		if (dirs[0] != '/' || len + strlen(name) + 2 > sizeof(path))
 			continue;
 		snprintf(path, sizeof(path), "%.*s/%s", (int)len, dirs, name);
-		fd = open_inside(w, path);
+		fd = imageenv_open(w->ask->root, path);
 		if (fd >= 0)
 			return fd;
 	}
@@ -129,9 +112,15 @@ static const char *interpreter(int fd, char line[SCRIPT_LINE_MAX])
 	return line;
 }
 
+/* Of the host, whose links lead where they lead. */
 static int open_outside(const char *path)
 {
-	return regular(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
+		sys_close(&fd);
+	return fd;
 }
 
 /*
@@ -146,9 +135,9 @@ static int open_command(const struct warming *w, bool *inside)
 
 	*inside = true;
 	if (command && !strchr(command, '/'))
-		return search(w, w->ask->path ? w->ask->path : USUAL_PATH, command);
+		return search(w, w->ask->path ? w->ask->path : IMAGEENV_USUAL_PATH, command);
 	if (command && command[0] == '/') {
-		fd = open_inside(w, command);
+		fd = imageenv_open(w->ask->root, command);
 		if (fd >= 0)
 			return fd;
 	}
@@ -172,7 +161,7 @@ static void take_program(struct warming *w, int fd, bool inside)
 		read_ahead(w, fd);
 	if (elfneeds_read(fd, &w->needs) < 0)
 		return;
-	loader = w->needs.interp[0] == '/' ? open_inside(w, w->needs.interp) : -1;
+	loader = w->needs.interp[0] == '/' ? imageenv_open(w->ask->root, w->needs.interp) : -1;
 	if (loader >= 0)
 		read_ahead(w, loader);
 	sys_close(&loader);
@@ -194,14 +183,14 @@ void warm_command(const struct warm *ask)
 	script = interpreter(fd, line);
 	if (script[0]) {
 		sys_close(&fd);
-		fd = open_inside(&w, script);
+		fd = imageenv_open(ask->root, script);
 		inside = true;
 	}
 	if (fd >= 0)
 		take_program(&w, fd, inside);
 	sys_close(&fd);
-	for (; w.done < w.n && !stopped(&w); w.done++) {
-		const struct library *l = &w.library[w.done];
+	for (unsigned i = 0; i < w.n && !stopped(&w); i++) { /* the list grows meanwhile */
+		const struct library *l = &w.library[i];
 
 		fd = search(&w, l->runpath, l->name);
 		if (fd < 0)
