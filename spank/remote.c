@@ -14,6 +14,7 @@
 
 #include "../helper/usnicspec.h"
 #include "client.h"
+#include "jobenv.h"
 #include "local.h"
 #include "native.h"
 #include "options.h"
@@ -54,20 +55,6 @@ void remote_slurmd_start(int ac, char **av)
 		closedir(d);
 	if (any && client_prepare(ac, av, &e) < 0)
 		slurm_error("berth: %s", e.text);
-}
-
-/*
- * Slurm's SLURM_CONTAINER, put back for the job's scripts; and what 24.11 and 26.05
- * forget to remove of their own carriers.
- */
-static void tidy_environment(spank_t sp)
-{
-	char *buf = malloc(REQUEST_OPTION_MAX);
-
-	if (buf && spank_getenv(sp, CONTAINER_CARRIER, buf, REQUEST_OPTION_MAX) == ESPANK_SUCCESS)
-		spank_setenv(sp, "SLURM_CONTAINER", buf, 1);
-	free(buf);
-	options_unset_slurm(sp);
 }
 
 static int join_timeout_ms(int ac, char **av)
@@ -206,7 +193,8 @@ void remote_post_opt(spank_t sp, int ac, char **av)
 	option_set_done(options_given());
 	if (!remote_step.active)
 		return;
-	tidy_environment(sp);
+	jobenv_rename(sp, CONTAINER_CARRIER, "SLURM_CONTAINER");
+	options_unset_slurm(sp);
 	remote_step.join_timeout_ms = join_timeout_ms(ac, av);
 	if (node)
 		remote_step.node = strdup(node);

@@ -11,6 +11,7 @@
 
 #include "../helper/config.h"
 #include "../helper/verbs.h"
+#include "jobenv.h"
 #include "local.h"
 #include "remote.h"
 #include "remote_impl.h"
@@ -44,15 +45,6 @@ int remote_devices_memlock(spank_t sp, const char *limit, struct err *e)
 	return 0;
 }
 
-static int set_variable(spank_t sp, const char *name, const char *value, struct err *e)
-{
-	spank_err_t rc = spank_setenv(sp, name, value, 1);
-
-	return rc == ESPANK_SUCCESS
-		       ? 0
-		       : err_set(e, "Slurm does not take the variable %s: error %d", name, (int)rc);
-}
-
 /* Sets what the user has not; names and values of what it set go to `set`. */
 static int set_variables(spank_t sp, char *const *env, uint32_t n, bool hint, bool tell, FILE *set,
 			 struct err *e)
@@ -73,7 +65,7 @@ static int set_variables(spank_t sp, char *const *env, uint32_t n, bool hint, bo
 						env[i], eq + 1);
 			continue;
 		}
-		if (set_variable(sp, env[i], eq + 1, e) < 0)
+		if (jobenv_set(sp, env[i], eq + 1, e) < 0)
 			return -1;
 		fprintf(set, "%s=%s;", env[i], eq + 1);
 	}
@@ -94,7 +86,7 @@ static int set_all_variables(spank_t sp, const struct granted *g, struct err *e)
 	if (!set || fclose(set) != 0)
 		rc = err_set(e, "out of memory");
 	if (rc == 0)
-		rc = set_variable(sp, USNIC_SET_CARRIER, text, e);
+		rc = jobenv_set(sp, USNIC_SET_CARRIER, text, e);
 	free(text);
 	return rc;
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../helper/devview.h"
+#include "jobenv.h"
 #include "launcher.h"
 #include "remote_impl.h"
 
@@ -87,35 +88,19 @@ static int enter(const struct client_joined *in, struct err *e)
 	return 0;
 }
 
-/* Does the job have the variable with this value?  One that it has costs Slurm 0.1 ms to set. */
-static bool has_variable(char *const *env, const char *assignment)
-{
-	for (; env && *env; env++)
-		if (strcmp(*env, assignment) == 0)
-			return true;
-	return false;
-}
-
 /* Slurm looks the command up with this PATH, inside. */
 static int take_environment(spank_t sp, const struct joined *j, struct err *e)
 {
-	char **has = NULL;
-
 	for (uint32_t i = 0; i < j->nunset; i++)
 		(void)spank_unsetenv(sp, j->unset[i]); /* it need not be there */
 	for (uint32_t i = 0; i < j->nenv; i++) {
 		char *eq = strchr(j->env[i], '=');
-		spank_err_t rc;
 
-		/* each change may move the job's array */
-		if (!eq || (spank_get_item(sp, S_JOB_ENV, &has) == ESPANK_SUCCESS &&
-			    has_variable(has, j->env[i])))
+		if (!eq)
 			continue;
 		*eq = '\0';
-		rc = spank_setenv(sp, j->env[i], eq + 1, 1);
-		if (rc != ESPANK_SUCCESS)
-			return err_set(e, "Slurm does not take the image's variable %s: error %d",
-				       j->env[i], (int)rc);
+		if (jobenv_set(sp, j->env[i], eq + 1, e) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -275,13 +260,14 @@ static void correct_pwd(spank_t sp)
 {
 	char pwd[PATH_MAX], here[PATH_MAX];
 	struct stat named, actual;
+	struct err e = { "" };
 
 	if (spank_getenv(sp, "PWD", pwd, sizeof(pwd)) != ESPANK_SUCCESS ||
 	    !getcwd(here, sizeof(here)) || here[0] != '/')
 		return;
 	if (stat(pwd, &named) < 0 || stat(".", &actual) < 0 || named.st_dev != actual.st_dev ||
 	    named.st_ino != actual.st_ino)
-		spank_setenv(sp, "PWD", here, 1);
+		jobenv_set(sp, "PWD", here, &e);
 }
 
 /* PMI-1 and PMI-2 talk over a socket that the task inherits; its number is in the environment. */
