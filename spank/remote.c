@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../helper/usnicspec.h"
@@ -95,8 +94,8 @@ static void start_helper(spank_t sp, const struct option_set *o, int ac, char **
 	rc = stepinfo_request(sp, o, ac, av, &r, e);
 	if (rc == 0) {
 		rc = keep_ids(&r, e);
-		if (rc == 0 && stat("/proc/self/ns/mnt", &remote_step.mntns) < 0)
-			rc = err_sys(e, errno, "cannot look at slurmstepd's mount namespace");
+		if (rc == 0)
+			rc = remote_root_mount(&remote_step.root_mount, e);
 		if (rc == 0)
 			rc = client_request(&remote_step.client, &r, e);
 		stepinfo_request_done(&r);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -38,18 +39,30 @@ int remote_fail(const char *text)
 
 /* --- task_init_privileged --- */
 
+int remote_root_mount(uint64_t *ret, struct err *e)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, "/", 0, STATX_MNT_ID, &st) < 0)
+		return err_sys(e, errno, "cannot look at the root directory's mount");
+	if (!(st.stx_mask & STATX_MNT_ID))
+		return err_set(
+			e, "this kernel does not tell mounts apart, expected Linux 5.8 or newer");
+	*ret = st.stx_mnt_id;
+	return 0;
+}
+
 /* An fd of this task's mount namespace where it is not slurmstepd's (job_container), else -1. */
 static int other_mntns(int *ret, struct err *e)
 {
-	static const char mine[] = "/proc/self/ns/mnt";
-	struct stat st;
+	uint64_t mount;
 
 	*ret = -1;
-	if (stat(mine, &st) < 0)
-		return err_sys(e, errno, "cannot look at the task's mount namespace");
-	if (st.st_ino == remote_step.mntns.st_ino && st.st_dev == remote_step.mntns.st_dev)
+	if (remote_root_mount(&mount, e) < 0)
+		return -1;
+	if (mount == remote_step.root_mount)
 		return 0;
-	*ret = open(mine, O_RDONLY | O_CLOEXEC);
+	*ret = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	return *ret < 0 ? err_sys(e, errno, "cannot open the task's mount namespace") : 0;
 }
 
