@@ -23,8 +23,9 @@
  *                        CPUs that the task is bound to
  *   helper      LEASES   on the main socket, with the descriptor that holds the leases of a
  *                        step with --usnic, for slurmstepd to hold, too
- *   each task   READY    at task_init: the task stands in its final cgroups; its text is
- *                        the task's number.  If the step has --usnic, with a reply socket:
+ *   a task      READY    at task_init: it stands in its final cgroups.  The first task that comes
+ *                        there, or each of a step with --usnic: then the text is its number, and
+ *                        there is a reply socket:
  *   helper      GRANTED  on that reply socket, or FAILED
  *   slurmstepd  DRAIN    at the last task_exit: leave the step's cgroup now
  *   helper      DRAINED  on the main socket

@@ -137,6 +137,14 @@ bool client_say(const struct client *c, enum msg_type type, const char *text)
 	return rc == 0;
 }
 
+bool client_alive(const struct client *c)
+{
+	struct pollfd p = { .fd = c->sock };
+
+	return c->sock >= 0 &&
+	       (poll(&p, 1, 0) <= 0 || !(p.revents & (POLLHUP | POLLERR | POLLNVAL)));
+}
+
 char *client_stepd_cwd(const struct client *c, int timeout_ms)
 {
 	char *path = NULL, *buf = malloc(REQUEST_PACKET_MAX);

@@ -44,14 +44,15 @@ struct remote_step {
 
 extern struct remote_step remote_step;
 
-/* What is told once per node, not once per task. */
+/* What is told once per node, not once per task; and, of READY, told to the helper. */
 enum remote_topic {
 	SAY_FAILURE = 1,
 	SAY_CWD = 2,
 	SAY_NOTE = 4,
 	SAY_MEMLOCK = 8,
 	SAY_DEVICE = 16,
-	SAY_PROVIDER = 32
+	SAY_PROVIDER = 32,
+	TOLD_READY = 64
 };
 
 /*

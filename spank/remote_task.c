@@ -298,16 +298,27 @@ static int pmi_socket(spank_t sp)
 	return (int)fd;
 }
 
+/*
+ * The helper waits for one task in its final cgroups: the first says so, the others only see that
+ * it is there.
+ */
+static int tell_ready(struct err *e)
+{
+	const bool first =
+		!remote_step.said || !(atomic_fetch_or(remote_step.said, TOLD_READY) & TOLD_READY);
+
+	if (first ? client_say(&remote_step.client, MSG_READY, NULL)
+		  : client_alive(&remote_step.client))
+		return 0;
+	return client_ended("the task started", e);
+}
+
 static int task_init(spank_t sp, struct err *e)
 {
 	if (remote_step.container && lockdown_check(&remote_step.ids, e) < 0)
 		return -1;
-	if (remote_step.confined) {
-		if (remote_devices_take(sp, e) < 0)
-			return -1;
-	} else if (!client_say(&remote_step.client, MSG_READY, NULL)) {
-		return client_ended("the task started", e);
-	}
+	if ((remote_step.confined ? remote_devices_take(sp, e) : tell_ready(e)) < 0)
+		return -1;
 	if (!remote_step.container)
 		return 0;
 	if (remote_step.userns >= 0) {
