@@ -146,6 +146,12 @@ static int check_image(struct work *w)
 		       : 0;
 }
 
+static unsigned attr_of(const struct plan_bind *bind)
+{
+	return ATTR_BIND | (bind->ro ? MOUNT_ATTR_RDONLY : 0) |
+	       (bind->noexec ? MOUNT_ATTR_NOEXEC : 0);
+}
+
 static int clone_tmpfs(struct work *w, const struct plan_bind *bind)
 {
 	char mode[16], size[32], uid[16], gid[16];
@@ -158,7 +164,7 @@ static int clone_tmpfs(struct work *w, const struct plan_bind *bind)
 	snprintf(uid, sizeof(uid), "%u", w->t->r->uid);
 	snprintf(gid, sizeof(gid), "%u", w->t->r->gid);
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
-	return sys_new_fs("tmpfs", ATTR_BIND | (bind->ro ? MOUNT_ATTR_RDONLY : 0), options);
+	return sys_new_fs("tmpfs", attr_of(bind), options);
 }
 
 /*
@@ -194,7 +200,7 @@ static int add_device(struct work *w, const struct plan_bind *bind, const struct
 static int clone_bind(struct work *w, size_t i)
 {
 	const struct plan_bind *bind = &w->t->p->binds[i];
-	const uint64_t attr = ATTR_BIND | (bind->ro ? MOUNT_ATTR_RDONLY : 0);
+	const unsigned attr = attr_of(bind);
 	struct stat st;
 
 	w->c->tree[i] = -1;

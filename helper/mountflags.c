@@ -6,7 +6,7 @@
 
 #include "mountspec_impl.h"
 
-#define MOUNT_FLAGS_TEXT "ro, rw, private, rprivate, slave, rslave, bind or rbind"
+#define MOUNT_FLAGS_TEXT "ro, rw, noexec, nofail, private, rprivate, slave, rslave, bind or rbind"
 
 enum {
 	FLAG_RO = 1,
@@ -15,7 +15,9 @@ enum {
 	FLAG_SLAVE = 8,
 	FLAG_BIND = 16,
 	FLAG_RBIND = 32,
-	FLAG_NOOP = 64,
+	FLAG_NOEXEC = 64,
+	FLAG_NOFAIL = 128,
+	FLAG_NOOP = 256,
 };
 
 /*
@@ -31,6 +33,8 @@ static unsigned flag_bit(struct span s)
 	} flags[] = {
 		{ "ro", FLAG_RO },
 		{ "rw", FLAG_RW },
+		{ "noexec", FLAG_NOEXEC },
+		{ "nofail", FLAG_NOFAIL },
 		{ "private", FLAG_PRIVATE },
 		{ "rprivate", FLAG_PRIVATE },
 		{ "slave", FLAG_SLAVE },
@@ -158,10 +162,12 @@ static int mount_flag(struct span s, struct mount_spec *m, unsigned *seen, struc
 		return rc < 0 ? -1 : 0;
 	if (s.len == 0)
 		return err_set(e, "a flag is empty, expected flags joined by single '+'");
-	if (tmpfs && (bit & (FLAG_BIND | FLAG_RBIND | FLAG_SLAVE)))
+	if (tmpfs && (bit & (FLAG_BIND | FLAG_RBIND | FLAG_SLAVE | FLAG_NOFAIL)))
 		bit = 0;
 	if (!bit)
-		return flag_unknown(s, tmpfs ? "size=N, mode=OCTAL, ro or rw" : MOUNT_FLAGS_TEXT,
+		return flag_unknown(s,
+				    tmpfs ? "size=N, mode=OCTAL, ro, rw or noexec"
+					  : MOUNT_FLAGS_TEXT,
 				    e);
 	*seen |= bit;
 	return 0;
@@ -176,6 +182,8 @@ int mount_flags(struct span text, struct mount_spec *m, struct err *e)
 		if (mount_flag(span_split(&text, '+', &more), m, &seen, e) < 0)
 			return -1;
 	m->ro = seen & FLAG_RO;
+	m->noexec = seen & FLAG_NOEXEC;
+	m->nofail = seen & FLAG_NOFAIL;
 	m->slave = seen & FLAG_SLAVE;
 	return flags_check(seen, e);
 }

@@ -183,7 +183,8 @@ static bool text_same(const char *a, const char *b)
 static bool mount_same(const struct mount_spec *a, const struct mount_spec *b)
 {
 	return a->kind == b->kind && text_same(a->dst, b->dst) && text_same(a->src, b->src) &&
-	       a->ro == b->ro && a->slave == b->slave && a->tmpfs_mode == b->tmpfs_mode &&
+	       a->ro == b->ro && a->noexec == b->noexec && a->nofail == b->nofail &&
+	       a->slave == b->slave && a->tmpfs_mode == b->tmpfs_mode &&
 	       a->tmpfs_size == b->tmpfs_size;
 }
 

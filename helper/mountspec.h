@@ -2,7 +2,7 @@
 /*
  * mountspec.h - text of --container-mounts and of the `mounts=` plugstack
  * argument, to a list.  SRC[:DST[:FLAGS]][,...]; tmpfs:/path[:opts].  Meaning as
- * in pyxis: DST defaults to SRC; FLAGS joined by '+': ro rw, [r]private,
+ * in pyxis: DST defaults to SRC; FLAGS joined by '+': ro rw, noexec, nofail, [r]private,
  * [r]slave, [r]shared (refused: nothing may propagate to the host), bind, rbind (the
  * same here: what other mounts cover stays covered).
  * "\:" "\," and "\\" stand for the character itself.  nosuid, nodev and
@@ -24,6 +24,8 @@ struct mount_spec {
 	char *src;	     /* MOUNT_BIND: absolute, or relative to the job's cwd ("./x", "x") */
 	char *dst;	     /* absolute path in the container, no "." or ".." component, no "//" */
 	bool ro;	     /* asked for read-only */
+	bool noexec;	     /* no program there can be run */
+	bool nofail;	     /* MOUNT_BIND: left out where the user cannot reach src */
 	bool slave;	     /* propagation host -> container asked for */
 	unsigned tmpfs_mode; /* MOUNT_TMPFS: 01777 unless mode= */
 	size_t tmpfs_size;   /* bytes; 0: the site's default */

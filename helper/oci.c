@@ -171,6 +171,16 @@ static bool has_option(struct json_object *options, const char *option)
 	return false;
 }
 
+/* What a mount of Berth's can have of them, as mountspec.h spells it. */
+static const char *flags_of(struct json_object *options)
+{
+	const bool noexec = has_option(options, "noexec");
+
+	if (has_option(options, "ro"))
+		return noexec ? "ro+noexec" : "ro";
+	return noexec ? "rw+noexec" : "rw";
+}
+
 /* Does every container of Berth's have this already, whatever its source? */
 static bool mount_is_ours(const char *type, const char *dst)
 {
@@ -188,8 +198,8 @@ static bool mount_is_ours(const char *type, const char *dst)
 	return path_within(dst, "/sys/fs/cgroup");
 }
 
-static int put_bind(struct records *r, const char *name, const char *src, const char *dst, bool ro,
-		    struct err *e)
+static int put_bind(struct records *r, const char *name, const char *src, const char *dst,
+		    const char *flags, struct err *e)
 {
 	char *record;
 	int rc;
@@ -198,7 +208,7 @@ static int put_bind(struct records *r, const char *name, const char *src, const 
 		return err_set(e, "%ssource is missing, too long or has control characters", name);
 	/* "tmpfs" alone stands for the file system */
 	if (asprintf(&record, "%s%s\t%s\t%s", strcmp(src, "tmpfs") == 0 ? "./" : "", src, dst,
-		     ro ? "ro" : "rw") < 0)
+		     flags) < 0)
 		return err_set(e, "out of memory");
 	rc = record_put(r, "mount", record, e);
 	free(record);
@@ -230,7 +240,7 @@ static int tmpfs_options(struct json_object *options, const char *name, struct m
 	return 0;
 }
 
-static int put_tmpfs(struct records *r, const char *name, const char *dst, bool ro,
+static int put_tmpfs(struct records *r, const char *name, const char *dst, const char *flags,
 		     struct json_object *options, struct err *e)
 {
 	struct mount_spec m = { .kind = MOUNT_TMPFS, .tmpfs_mode = 01777 };
@@ -243,7 +253,7 @@ static int put_tmpfs(struct records *r, const char *name, const char *dst, bool 
 		snprintf(size, sizeof(size), "+size=%zu", m.tmpfs_size);
 	if (m.tmpfs_mode != 01777)
 		snprintf(mode, sizeof(mode), "+mode=%o", m.tmpfs_mode);
-	if (asprintf(&record, "tmpfs\t%s\t%s%s%s", dst, ro ? "ro" : "rw", size, mode) < 0)
+	if (asprintf(&record, "tmpfs\t%s\t%s%s%s", dst, flags, size, mode) < 0)
 		return err_set(e, "out of memory");
 	rc = record_put(r, "mount", record, e);
 	free(record);
@@ -257,7 +267,7 @@ static int put_mount(struct records *r, struct json_object *mount, const char *n
 	const char *type = get_string(mount, name, "type", e);
 	struct json_object *options = get_array(mount, name, "options", e);
 	char quoted[ERR_QUOTE_MAX];
-	bool ro;
+	const char *flags;
 
 	if (e->text[0])
 		return -1;
@@ -269,11 +279,11 @@ static int put_mount(struct records *r, struct json_object *mount, const char *n
 		type = "bind";
 	if (mount_is_ours(type, dst))
 		return 0;
-	ro = has_option(options, "ro");
+	flags = flags_of(options);
 	if (strcmp(type, "bind") == 0)
-		return put_bind(r, name, src, dst, ro, e);
+		return put_bind(r, name, src, dst, flags, e);
 	if (strcmp(type, "tmpfs") == 0)
-		return put_tmpfs(r, name, dst, ro, options, e);
+		return put_tmpfs(r, name, dst, flags, options, e);
 	return err_set(e, "%stype \"%s\" is not supported, expected bind or tmpfs", name,
 		       err_quote(quoted, type, strlen(type)));
 }

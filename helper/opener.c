@@ -77,6 +77,7 @@ static int take_bind(struct wire *w, int *fds, unsigned nfds, struct plan *p)
 	dst = wire_get_str(w);
 	b.tmpfs = flags & BIND_TMPFS;
 	b.ro = flags & BIND_RO;
+	b.noexec = flags & BIND_NOEXEC;
 	b.slave = flags & BIND_SLAVE;
 	b.dir = flags & BIND_DIR;
 	if (!wire_ended(w) || b.origin < ORIGIN_HOME || b.origin > ORIGIN_LAST || dst[0] != '/' ||

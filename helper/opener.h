@@ -46,7 +46,7 @@ enum opener_msg {
 	OPENER_WARM,
 };
 
-enum bind_flag { BIND_RO = 1, BIND_SLAVE = 2, BIND_TMPFS = 4, BIND_DIR = 8 };
+enum bind_flag { BIND_RO = 1, BIND_SLAVE = 2, BIND_TMPFS = 4, BIND_DIR = 8, BIND_NOEXEC = 16 };
 
 struct opener {
 	pid_t pid; /* 0: none */

@@ -161,7 +161,7 @@ static void send_bind(struct child *ch, enum origin origin, const struct mount_s
 	unsigned char buf[REQUEST_OPTION_MAX + 64];
 	struct wire w = wire_writer(buf, sizeof(buf));
 	uint32_t flags = (m->ro ? BIND_RO : 0) | (m->slave ? BIND_SLAVE : 0) |
-			 (m->kind == MOUNT_TMPFS ? BIND_TMPFS : 0);
+			 (m->noexec ? BIND_NOEXEC : 0) | (m->kind == MOUNT_TMPFS ? BIND_TMPFS : 0);
 	struct stat st;
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
@@ -223,6 +223,9 @@ static void send_list(struct child *ch, enum origin origin, const struct mount_l
 			fd = openat(at, m->src, O_PATH | O_DIRECTORY | O_CLOEXEC);
 			if (fd < 0 && errno == ENOTDIR)
 				fd = openat(at, m->src, O_PATH | O_CLOEXEC);
+			if (fd < 0 && m->nofail &&
+			    (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
+				continue;
 			if (fd < 0) {
 				err_sys(&e, errno, "mount source %.200s", m->src);
 				die(ch, &e);

@@ -31,7 +31,7 @@ struct plan_bind {
 	enum origin origin;
 	char *dst;  /* absolute, in the container */
 	bool tmpfs; /* no source: a tmpfs of the two values below */
-	bool ro, slave;
+	bool ro, slave, noexec;
 	bool dir; /* the source is a directory: root may not be able to look at it */
 	unsigned tmpfs_mode;
 	uint64_t tmpfs_size;

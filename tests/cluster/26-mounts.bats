@@ -135,6 +135,29 @@ some_device() {
     [[ $(grep -c "Read-only file system" <<<"$stderr") == 2 ]]
 }
 
+@test "noexec: a program there cannot be run, on a bind or a tmpfs" {
+    sources
+    as alice sh -c "printf '#!/bin/sh\necho ran\n' >$SRC/prog && chmod 755 $SRC/prog"
+    inside tiny.sqsh --container-mounts="$SRC:/a:noexec+ro,$SRC:/b,tmpfs:/t:noexec" -- \
+        sh -c 'cat /a/file; /b/prog; cp /b/prog /t/prog; /a/prog; /t/prog; true'
+    is $'file\nran'
+    [[ $(grep -c "Permission denied" <<<"$stderr") == 2 ]]
+}
+
+@test "nofail: a source that is not there, or not the user's to reach, is left out" {
+    sources
+    private=$(own alice private)
+    chown root: "$private" && chmod 700 "$private"
+    list=$SRC/none:/a:nofail,$SRC/file/x:/b:ro+nofail,$private/x:/c:nofail
+    inside tiny.sqsh --container-mounts="$list,$SRC:/d:nofail" -- \
+        sh -c 'ls -d /a /b /c 2>/dev/null; cat /d/file'
+    is file
+    [[ -z $stderr ]]
+    inside tiny.sqsh --container-mounts="$SRC/none:/a:ro" -- true
+    fails
+    says "mount source"
+}
+
 @test "flags joined by '+', in any order, pyxis's among them" {
     sources
     list=$SRC:/a:ro+rprivate,$SRC:/b:rslave+ro,$SRC:/c:bind+private+ro,$SRC:/d:unbindable+ro+nosuid

@@ -89,6 +89,20 @@ START_TEST(several)
 }
 END_TEST
 
+START_TEST(noexec_and_nofail)
+{
+	struct mount_list l = parsed("/a:/x:noexec,/a:/x,tmpfs:/t:noexec+size=1m,/c:/y:nofail+ro,"
+				     "/a:/x:noexec");
+
+	ck_assert_uint_eq(l.n, 4); /* the last is a repetition of the first, the second is not */
+	ck_assert(l.v[0].noexec && !l.v[0].nofail && !l.v[0].ro);
+	ck_assert(!l.v[1].noexec);
+	ck_assert(l.v[2].noexec);
+	ck_assert(l.v[3].nofail && l.v[3].ro && !l.v[3].noexec);
+	mount_list_done(&l);
+}
+END_TEST
+
 START_TEST(flags)
 {
 	static const char *const harmless[] = {
@@ -104,7 +118,8 @@ START_TEST(flags)
 	}
 	refused("/a:/b:shared", "flag \"shared\" is refused");
 	refused("/a:/b:ro+rshared", "flag \"rshared\" is refused");
-	refused("/a:/b:noexec", "unknown flag \"noexec\", expected ro, rw");
+	refused("/a:/b:nosync", "unknown flag \"nosync\", expected ro, rw");
+	refused("tmpfs:/b:nofail", "unknown flag \"nofail\", expected size=N");
 	refused("/a:/b:ro+", "a flag is empty");
 	refused("/a:/b:+", "a flag is empty");
 	refused("/a:/b:ro+rw", "ro and rw contradict");
@@ -298,6 +313,7 @@ int main(void)
 	tcase_add_test(tc, binds);
 	tcase_add_test(tc, escapes);
 	tcase_add_test(tc, several);
+	tcase_add_test(tc, noexec_and_nofail);
 	tcase_add_test(tc, flags);
 	tcase_add_test(tc, tmpfs_options);
 	tcase_add_test(tc, forms_refused);

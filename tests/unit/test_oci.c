@@ -74,6 +74,8 @@ START_TEST(mounts)
 	gives(MOUNT("\"destination\":\"/d\",\"type\":\"bind\",\"source\":\"s\",\"options\":[\"ro\"]"),
 	      "root=r|mount=s\t/d\tro");
 	gives(MOUNT("\"destination\":\"/d\",\"source\":\"/s\""), "root=r|mount=/s\t/d\trw");
+	gives(MOUNT("\"destination\":\"/d\",\"source\":\"/s\",\"options\":[\"noexec\",\"ro\"]"),
+	      "root=r|mount=/s\t/d\tro+noexec");
 	gives(MOUNT("\"destination\":\"/d\",\"type\":\"x\",\"source\":\"/s\",\"options\":[\"rbind\"]"),
 	      "root=r|mount=/s\t/d\trw");
 	gives(MOUNT("\"destination\":\"/d\",\"type\":\"none\",\"source\":\"tmpfs\""),
@@ -92,6 +94,8 @@ START_TEST(options_of_a_tmpfs)
 	gives(TMPFS("\"nosuid\",\"strictatime\",\"mode=755\",\"size=65536k\""),
 	      "root=r|mount=tmpfs\t/d\trw+size=67108864+mode=755");
 	gives(TMPFS("\"ro\",\"size=1m\""), "root=r|mount=tmpfs\t/d\tro+size=1048576");
+	gives(TMPFS("\"noexec\",\"nosuid\",\"size=1m\""),
+	      "root=r|mount=tmpfs\t/d\trw+noexec+size=1048576");
 	gives(TMPFS("\"mode=1777\",7,null"), "root=r|mount=tmpfs\t/d\trw");
 	gives(TMPFS("\"size=1m\",\"size=50%\""), "root=r|mount=tmpfs\t/d\trw");
 	gives(TMPFS("\"size=0\",\"mode=0700\""), "root=r|mount=tmpfs\t/d\trw+mode=700");
