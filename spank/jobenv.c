@@ -32,7 +32,7 @@ int jobenv_set(spank_t sp, const char *name, const char *value, struct err *e)
 		if (strcmp(old, value) == 0)
 			return 0;
 		if (strlen(old) >= strlen(value)) {
-			strcpy(old, value);
+			memcpy(old, value, strlen(value) + 1);
 			return 0;
 		}
 	}
@@ -53,6 +53,7 @@ void jobenv_rename(spank_t sp, const char *from, const char *to)
 	e = entry(sp, from);
 	if (!e)
 		return;
-	memcpy(e, to, n);
+	for (size_t i = 0; i < n; i++)
+		e[i] = to[i];
 	memmove(e + n, e + strlen(from), strlen(e + strlen(from)) + 1);
 }

@@ -55,7 +55,7 @@ int remote_root_mount(uint64_t *ret, struct err *e)
 /* An fd of this task's mount namespace where it is not slurmstepd's (job_container), else -1. */
 static int other_mntns(int *ret, struct err *e)
 {
-	uint64_t mount;
+	uint64_t mount = 0;
 
 	*ret = -1;
 	if (remote_root_mount(&mount, e) < 0)
