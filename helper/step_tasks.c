@@ -221,8 +221,9 @@ void step_tasks_on_ready(struct step *s, const void *buf, size_t len, pid_t pid,
 		return;
 	rootfs_cancel(&s->builder);
 	opener_stop(&s->opener);
-	if (s->fuse.pid > 0)
-		(void)cgroups_join_step(pid, s->fuse.pid);
+	/* slurmstepd's are the step's, too, should the task have ended by now */
+	if (s->fuse.pid > 0 && cgroups_join_step(pid, s->fuse.pid) < 0)
+		(void)cgroups_join_step(s->stepd, s->fuse.pid);
 	leave_cgroups(s);
 }
 
