@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "envscript.h"
@@ -21,13 +20,8 @@
 
 int imageenv_open(int root, const char *path)
 {
-	int fd = sys_openat2(root, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0,
-			     RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-	struct stat st;
-
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
-		sys_close(&fd);
-	return fd;
+	return sys_regular(sys_openat2(root, path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0,
+				       RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
 }
 
 char *imageenv_read(int root, const char *path, size_t max, size_t *len)

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -246,6 +247,15 @@ void sys_close(int *fd)
 		close(*fd);
 	*fd = -1;
 	errno = saved;
+}
+
+int sys_regular(int fd)
+{
+	struct stat st;
+
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
+		sys_close(&fd);
+	return fd;
 }
 
 #define KEEP_ABOVE 256 /* out of the way of the final places */

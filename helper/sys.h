@@ -85,4 +85,7 @@ int sys_keep_fds(int *const keep[], size_t n);
 
 void sys_close(int *fd); /* close and set to -1; -1 is fine */
 
+/* fd, if it is a regular file; else -1, and it is closed.  -1 is fine. */
+int sys_regular(int fd);
+
 #endif

@@ -115,12 +115,7 @@ static const char *interpreter(int fd, char line[SCRIPT_LINE_MAX])
 /* Of the host, whose links lead where they lead. */
 static int open_outside(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
-		sys_close(&fd);
-	return fd;
+	return sys_regular(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
 }
 
 /*

@@ -24,9 +24,15 @@
 /* Order of the descriptors in struct client_joined. */
 enum { MNT, NET, IPC, UTS, USER, DEVICES };
 
+/* Of slurmstepd and its tasks, no other has come to this yet; where that cannot be known, each is the first. */
+static bool first_with(enum remote_topic topic)
+{
+	return !remote_step.said || !(atomic_fetch_or(remote_step.said, topic) & topic);
+}
+
 void remote_say(enum remote_topic topic, const char *text)
 {
-	if (remote_step.said && (atomic_fetch_or(remote_step.said, topic) & topic))
+	if (!first_with(topic))
 		return;
 	slurm_spank_log("berth: %s: %s", remote_step.node ? remote_step.node : "this node", text);
 }
@@ -304,11 +310,8 @@ static int pmi_socket(spank_t sp)
  */
 static int tell_ready(struct err *e)
 {
-	const bool first =
-		!remote_step.said || !(atomic_fetch_or(remote_step.said, TOLD_READY) & TOLD_READY);
-
-	if (first ? client_say(&remote_step.client, MSG_READY, NULL)
-		  : client_alive(&remote_step.client))
+	if (first_with(TOLD_READY) ? client_say(&remote_step.client, MSG_READY, NULL)
+				   : client_alive(&remote_step.client))
 		return 0;
 	return client_ended("the task started", e);
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Charliecloud and crun beside Berth, for tests/bench/launch.  Uses its B, ALICE, plug, order, sample, trouble and step_over.
+# Charliecloud and crun beside Berth, for tests/bench/launch.  Uses its B, ALICE, plug, srun_timed and step_over.
 
 FUSE_WAS=''             # owner, group and mode of /dev/fuse before we opened it to alice
 
@@ -55,7 +55,7 @@ END
 
 # peer_run NAME-TASKS: started by srun, without the plugin.
 peer_run() {
-    local name=$1 tasks=${1##*-} us rc cmd=()
+    local name=$1 tasks=${1##*-} cmd=()
     case $name in
     chrun-dir-*) cmd=(ch-run "$(image base)" -- true) ;;
     chrun-squashfs-*) cmd=(ch-run "$(image base.sqsh)" -- true) ;;
@@ -63,12 +63,6 @@ peer_run() {
     crun-*) cmd=("$B/crun-task" crun --root="$ALICE/crun" --cgroup-manager=disabled run -b "$B/bundle") ;;
     esac
     plug none
-    order run srun -n"$tasks" "${cmd[@]}"
-    read -r us rc <<<"$ANSWER"
-    if ((rc)); then
-        trouble "$name" "exit code $rc: $(said "$ALICE/out")"
-    else
-        sample "$name" srun "$us"
-    fi
+    srun_timed "$name" -n"$tasks" "${cmd[@]}"
     step_over
 }
